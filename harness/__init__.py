@@ -1,0 +1,1 @@
+"""Workloads, runs, campaigns, replay, reports and the command line."""

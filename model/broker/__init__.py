@@ -1,0 +1,1 @@
+"""A broker: its life cycle, partitions, fetchers, authorizer and group coordinator."""

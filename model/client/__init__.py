@@ -1,0 +1,1 @@
+"""The protocol side of Kafka's clients: producer, consumer, administration."""

@@ -1,0 +1,1 @@
+"""The quorum controller: metadata decisions on top of the Raft quorum."""

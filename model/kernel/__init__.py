@@ -1,0 +1,1 @@
+"""The simulation kernel: virtual time, named random streams, the network, disks and nodes. It knows nothing of Kafka."""

@@ -1,0 +1,207 @@
+"""Disks: what a write costs, and what is left of it.
+
+A write goes to the page cache at once. An fsync takes time and makes durable what had been written when it was called.
+When only the process dies the page cache survives; when the power fails, each file falls back to what was durable plus
+a random part of its unsynced tail, for the operating system may have written some of it back. What is older than
+`dirty_expire_us` counts as written back (Linux's vm.dirty_expire_centisecs), found without a timer from marks.
+
+Left out: a truncation is durable at once (the file's new size could in truth reappear after a power cut; Kafka's
+recovery treats the resurrected tail as any other uncommitted suffix), and files do not share one journal.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+from fencepost.model.kernel.randomness import Stream
+from fencepost.model.kernel.scheduler import Scheduler, Timer
+
+V = TypeVar("V")
+
+
+class DurableFile(Protocol):
+    """What a disk holds: a log or a cell."""
+
+    def written(self) -> Any:
+        """A token for what has been written so far, to be given to `synced`."""
+
+    def synced(self, token: Any) -> None:
+        """What the token stands for is durable."""
+
+    def lose_unsynced(self, now_us: int, stream: Stream) -> dict[str, Any] | None:
+        """Fall back to what survives a power cut; says what was lost, or None when nothing was."""
+
+
+class LogFile(Generic[V]):
+    """An append-only log of entries addressed by offset; ends are exclusive.
+
+    entries: what the page cache holds, the entry at `start_offset` first.
+    start_offset: the first offset held.
+    synced_end_offset: everything below is durable.
+    """
+
+    __slots__ = ("_dirty_expire_us", "_marks", "_truncations", "entries", "start_offset", "synced_end_offset")
+
+    def __init__(self, dirty_expire_us: int) -> None:
+        self.entries: list[V] = []
+        self.start_offset = 0
+        self.synced_end_offset = 0
+        self._dirty_expire_us = dirty_expire_us
+        self._marks: list[tuple[int, int]] = []
+        self._truncations = 0
+
+    @property
+    def end_offset(self) -> int:
+        """The offset that the next entry gets (the log end offset, LEO)."""
+        return self.start_offset + len(self.entries)
+
+    def append(self, now_us: int, entry: V) -> int:
+        """Write one entry; returns its offset."""
+        offset = self.start_offset + len(self.entries)
+        marks = self._marks
+        if not marks or now_us - marks[-1][0] > self._dirty_expire_us >> 3:
+            marks.append((now_us, offset))
+            if len(marks) > 12:
+                self._age(now_us)
+        self.entries.append(entry)
+        return offset
+
+    def truncate_to(self, end_offset: int) -> None:
+        """Drop every entry at or above `end_offset`."""
+        del self.entries[max(0, end_offset - self.start_offset):]
+        self.synced_end_offset = min(self.synced_end_offset, end_offset)
+        self._marks = [(time_us, min(end, end_offset)) for time_us, end in self._marks]
+        self._truncations += 1
+
+    def delete_before(self, start_offset: int) -> None:
+        """Drop every entry below `start_offset`."""
+        keep_from = min(start_offset, self.end_offset)
+        del self.entries[: max(0, keep_from - self.start_offset)]
+        self.start_offset = max(self.start_offset, start_offset)
+        self.synced_end_offset = max(self.synced_end_offset, self.start_offset)
+
+    def reset(self, start_offset: int) -> None:
+        """Drop everything and go on at `start_offset`, as after a snapshot was installed."""
+        self.entries.clear()
+        self.start_offset = self.synced_end_offset = start_offset
+        self._marks.clear()
+        self._truncations += 1
+
+    def written(self) -> tuple[int, int]:
+        """The token of `DurableFile`: the end now, and how often the log was truncated."""
+        return self.end_offset, self._truncations
+
+    def synced(self, token: tuple[int, int]) -> None:
+        """Everything below the token's end is durable; a token from before a truncation counts for nothing."""
+        end_offset, truncations = token
+        if truncations == self._truncations:
+            self.synced_end_offset = max(self.synced_end_offset, end_offset)
+
+    def lose_unsynced(self, now_us: int, stream: Stream) -> dict[str, Any] | None:
+        """Lose a random part of the unsynced tail; says `from_offset` and `end_offset` of what was lost."""
+        self._age(now_us)
+        end_offset = self.end_offset
+        survives = stream.between(self.synced_end_offset, end_offset) if stream.chance(1, 3) else self.synced_end_offset
+        if survives >= end_offset:
+            self.synced_end_offset = end_offset
+            return None
+        self.truncate_to(survives)
+        self.synced_end_offset = survives
+        return {"from_offset": survives, "end_offset": end_offset}
+
+    def _age(self, now_us: int) -> None:
+        """Count what has lain in the page cache for long enough as written back."""
+        old = [mark for mark in self._marks if now_us - mark[0] >= self._dirty_expire_us]
+        if old:
+            # A mark's end is the end before the write that made it: everything below is older than the mark.
+            self.synced_end_offset = max(self.synced_end_offset, min(old[-1][1], self.end_offset))
+            self._marks = self._marks[len(old):]
+
+
+class Cell(Generic[V]):
+    """A small file that is replaced as a whole (temporary file, fsync, atomic rename)."""
+
+    __slots__ = ("_synced", "_version", "value")
+
+    def __init__(self, value: V) -> None:
+        self.value = value
+        self._synced = value
+        self._version = 0
+
+    def write(self, value: V) -> None:
+        """Replace the content in the page cache; durable only once synced."""
+        self.value = value
+        self._version += 1
+
+    def written(self) -> tuple[int, V]:
+        """The token of `DurableFile`."""
+        return self._version, self.value
+
+    def synced(self, token: tuple[int, V]) -> None:
+        """The token's content is durable."""
+        self._synced = token[1]
+
+    def lose_unsynced(self, now_us: int, stream: Stream) -> dict[str, Any] | None:
+        """Fall back to the last synced content."""
+        if self.value == self._synced:
+            return None
+        lost = self.value
+        self.value = self._synced
+        return {"lost": str(lost), "kept": str(self.value)}
+
+
+class Disk:
+    """One node's disk: named files that outlive the process.
+
+    fsync_latency_us: the least time an fsync takes; up to as much again is drawn on top.
+    stall_until_us: an fsync called before that time is not finished earlier (a stalled disk).
+    """
+
+    __slots__ = ("_scheduler", "_stream", "dirty_expire_us", "files", "fsync_latency_us", "stall_until_us")
+
+    def __init__(self, scheduler: Scheduler, stream: Stream, fsync_latency_us: int, dirty_expire_us: int) -> None:
+        self._scheduler = scheduler
+        self._stream = stream
+        self.fsync_latency_us = fsync_latency_us
+        self.dirty_expire_us = dirty_expire_us
+        self.stall_until_us = 0
+        self.files: dict[str, DurableFile] = {}
+
+    def log(self, name: str) -> LogFile[Any]:
+        """The log of that name, empty if it was never written."""
+        file = self.files.get(name)
+        if file is None:
+            file = self.files[name] = LogFile[Any](self.dirty_expire_us)
+        assert isinstance(file, LogFile)
+        return file
+
+    def cell(self, name: str, default: Any) -> Cell[Any]:
+        """The cell of that name, holding `default` if it was never written."""
+        file = self.files.get(name)
+        if file is None:
+            file = self.files[name] = Cell[Any](default)
+        assert isinstance(file, Cell)
+        return file
+
+    def delete(self, name: str) -> None:
+        """Remove a file; harmless if it does not exist."""
+        self.files.pop(name, None)
+
+    def fsync(self, file: DurableFile, schedule: Callable[..., Timer], callback: Callable[..., None], *args: Any) -> None:
+        """Make durable what `file` holds now, then run `callback(*args)` by `schedule` (a node's own)."""
+        latency_us = self.fsync_latency_us + self._stream.below(self.fsync_latency_us + 1)
+        latency_us = max(latency_us, self.stall_until_us - self._scheduler.now_us)
+        schedule(latency_us, self._finish_fsync, file, file.written(), callback, args)
+
+    def power_loss(self) -> list[tuple[str, dict[str, Any]]]:
+        """The power fails: what was lost, by file, in the order of the names."""
+        losses = []
+        for name in sorted(self.files):
+            lost = self.files[name].lose_unsynced(self._scheduler.now_us, self._stream)
+            if lost is not None:
+                losses.append((name, lost))
+        return losses
+
+    @staticmethod
+    def _finish_fsync(file: DurableFile, token: Any, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
+        file.synced(token)
+        callback(*args)

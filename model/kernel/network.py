@@ -1,0 +1,278 @@
+"""The network: directed links that can be cut, and ordered connections over them.
+
+Connections behave as TCP. Within one, each direction is ordered. A cut of a direction holds what is on its way; when the
+cut heals in time the data arrives late, in order, otherwise the connection breaks and the data is gone. A lost packet
+is a delay (the retransmission time-out). Nothing is delivered beyond a connection's life, except what had already
+reached the receiver's socket: a paused process finds that when it resumes. Senders that resend do so over a new
+connection. A process that dies resets its connections; a host that loses power just falls silent.
+
+Left out: the handshake (the first message carries it) and TLS. A cut that is shorter than a message's latency and does
+not cover its arrival leaves it alone.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fencepost.model.kernel.randomness import Stream
+from fencepost.model.kernel.scheduler import Timer, cancel
+
+if TYPE_CHECKING:
+    from fencepost.model.kernel.node import Node
+    from fencepost.model.kernel.simulation import Simulation
+
+TO_SERVER, TO_CLIENT = 0, 1
+
+
+class Reply:
+    """Where the answer to one request goes; at most one answer is sent."""
+
+    __slots__ = ("connection", "correlation")
+
+    def __init__(self, connection: "Connection", correlation: int) -> None:
+        self.connection = connection
+        self.correlation = correlation
+
+    @property
+    def peer(self) -> int:
+        """The node id of the requester."""
+        return self.connection.client.node_id
+
+    def send(self, response: Any) -> None:
+        """Answer; the response must not be changed afterwards."""
+        connection = self.connection
+        if connection.alive and self.correlation >= 0:
+            connection.network.transmit(connection, TO_CLIENT, (self.correlation, response))
+
+
+class Connection:
+    """One TCP connection from a client node to a server node."""
+
+    __slots__ = (
+        "alive", "break_timer", "channel", "client", "client_incarnation", "correlation", "held", "last_arrival_us",
+        "network", "pending", "server", "server_incarnation",
+    )
+
+    def __init__(self, network: "Network", client: "Node", server: "Node", channel: str) -> None:
+        self.network = network
+        self.client = client
+        self.client_incarnation = client.incarnation
+        self.server = server
+        self.server_incarnation = server.incarnation if server.running else -1
+        self.channel = channel
+        self.alive = True
+        self.correlation = 0
+        #: correlation -> (callback, context, time-out timer)
+        self.pending: dict[int, tuple[Callable[..., None], tuple[Any, ...], Timer]] = {}
+        self.last_arrival_us = [0, 0]
+        self.held: tuple[list[Any], list[Any]] = ([], [])
+        self.break_timer: Timer | None = None
+
+    def deliver_response(self, correlation: int, response: Any) -> None:
+        """Runs at the client, once the response is in its socket."""
+        entry = self.pending.pop(correlation, None)
+        if entry is not None:
+            callback, context, timer = entry
+            cancel(timer)
+            callback(response, *context)
+
+    def time_out(self, correlation: int) -> None:
+        """Runs at the client: a request had no answer in time, so the client closes the connection."""
+        if correlation in self.pending:
+            self.network.close(self)
+            self.fail_pending()
+
+    def fail_pending(self) -> None:
+        """Runs at the client: the connection is gone, and with it every answer."""
+        pending, self.pending = self.pending, {}
+        for callback, context, timer in pending.values():
+            cancel(timer)
+            callback(None, *context)
+
+
+class Network:
+    """All links and connections. `cut` and `uncut` are the only partition primitives; links are directed.
+
+    loss: (source, destination) -> chance in 1,000 that a message's packet is lost once.
+    extra_latency_us: (source, destination) -> what a slow link adds.
+    """
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._simulation = simulation
+        self._scheduler = simulation.scheduler
+        self._latency_us = simulation.physics.link_latency_us
+        self._jitter_bits = max(1, self._latency_us.bit_length() - 1)
+        self.nodes: dict[int, Node] = {}
+        self.loss: dict[tuple[int, int], int] = {}
+        self.extra_latency_us: dict[tuple[int, int], int] = {}
+        self._cuts: dict[tuple[int, int], int] = {}
+        self._streams: dict[tuple[int, int], Stream] = {}
+        self._connections: dict[tuple[int, int, str], Connection] = {}
+        #: Connections that hold data back, by directed link, in the order in which they began to.
+        self._holding: dict[tuple[int, int], dict[Connection, int]] = {}
+
+    def add(self, node: "Node") -> None:
+        """Make a node reachable."""
+        self.nodes[node.node_id] = node
+
+    # --- links ----------------------------------------------------------------------------------------------------
+
+    def cut(self, source: int, destination: int) -> None:
+        """Let nothing pass from source to destination; cuts of one link add up."""
+        link = (source, destination)
+        self._cuts[link] = self._cuts.get(link, 0) + 1
+
+    def uncut(self, source: int, destination: int) -> None:
+        """Take back one cut; after the last, what live connections held back arrives late, in order."""
+        link = (source, destination)
+        count = self._cuts.get(link, 0)
+        if count > 1:
+            self._cuts[link] = count - 1
+        elif count == 1:
+            del self._cuts[link]
+            for connection, direction in self._holding.pop(link, {}).items():
+                self._release(connection, direction)
+
+    def heal(self) -> None:
+        """Take back every cut, loss and delay."""
+        self.loss.clear()
+        self.extra_latency_us.clear()
+        for link in sorted(self._cuts):
+            self._cuts[link] = 1
+            self.uncut(*link)
+
+    def is_cut(self, source: int, destination: int) -> bool:
+        """Whether the directed link is cut."""
+        return (source, destination) in self._cuts
+
+    # --- requests -------------------------------------------------------------------------------------------------
+
+    def request(
+        self, client: "Node", destination: int, channel: str, request: Any, timeout_us: int,
+        callback: Callable[..., None] | None, context: tuple[Any, ...],
+    ) -> None:
+        """Send a request over the client's connection to `destination` for `channel`, made when there is none."""
+        key = (client.node_id, destination, channel)
+        connection = self._connections.get(key)
+        if connection is None or not connection.alive or connection.client_incarnation != client.incarnation:
+            connection = self._connections[key] = Connection(self, client, self.nodes[destination], channel)
+        if callback is None:
+            self.transmit(connection, TO_SERVER, (-1, request))
+            return
+        correlation = connection.correlation = connection.correlation + 1
+        timer = client.schedule(timeout_us, connection.time_out, correlation)
+        connection.pending[correlation] = (callback, context, timer)
+        self.transmit(connection, TO_SERVER, (correlation, request))
+
+    def disconnect(self, client: "Node", destination: int, channel: str) -> None:
+        """The client closes its connection for `channel`; callbacks of open requests get None at once."""
+        connection = self._connections.get((client.node_id, destination, channel))
+        if connection is not None and connection.alive:
+            self.close(connection)
+            connection.fail_pending()
+
+    def transmit(self, connection: Connection, direction: int, item: tuple[int, Any]) -> None:
+        """Put a message on its way."""
+        source, destination = connection.client.node_id, connection.server.node_id
+        if direction == TO_CLIENT:
+            source, destination = destination, source
+        link = (source, destination)
+        stream = self._streams.get(link) or self._stream(link)
+        latency_us = self._latency_us + stream.bits(self._jitter_bits)
+        if self.extra_latency_us:
+            latency_us += self.extra_latency_us.get(link, 0)
+        if self.loss:
+            chance = self.loss.get(link, 0)
+            retransmission_us = self._simulation.physics.retransmission_us
+            while chance and stream.below(1000) < chance and retransmission_us < 1 << 26:
+                latency_us += retransmission_us
+                retransmission_us *= 2
+        arrival_us = max(self._scheduler.now_us + latency_us, connection.last_arrival_us[direction])
+        connection.last_arrival_us[direction] = arrival_us
+        self._scheduler.schedule(arrival_us - self._scheduler.now_us, self._arrive, connection, direction, item)
+
+    def _stream(self, link: tuple[int, int]) -> Stream:
+        stream = self._streams[link] = self._simulation.streams(f"link {link[0]}>{link[1]}")
+        return stream
+
+    def _arrive(self, connection: Connection, direction: int, item: tuple[int, Any]) -> None:
+        if not connection.alive:
+            return
+        client, server = connection.client, connection.server
+        link = (client.node_id, server.node_id) if direction == TO_SERVER else (server.node_id, client.node_id)
+        if connection.held[direction] or link in self._cuts:
+            self._hold(connection, direction, link, item)
+        elif direction == TO_SERVER:
+            self._arrive_at_server(connection, server, item)
+        elif client.incarnation == connection.client_incarnation:
+            if client.paused:
+                client.schedule(0, connection.deliver_response, *item)
+            else:
+                connection.deliver_response(*item)
+
+    def _arrive_at_server(self, connection: Connection, server: "Node", item: tuple[int, Any]) -> None:
+        if not server.running:
+            if server.powered:
+                self._reset(connection)
+            return
+        if connection.server_incarnation != server.incarnation:
+            if connection.server_incarnation >= 0:
+                self._reset(connection)
+                return
+            connection.server_incarnation = server.incarnation
+        reply = Reply(connection, item[0])
+        if server.paused:
+            server.schedule(0, server.deliver, item[1], reply)
+        else:
+            server.deliver(item[1], reply)
+
+    def _hold(self, connection: Connection, direction: int, link: tuple[int, int], item: tuple[int, Any]) -> None:
+        connection.held[direction].append(item)
+        self._holding.setdefault(link, {})[connection] = direction
+        if connection.break_timer is None:
+            break_us = self._simulation.physics.connection_break_us
+            delay_us = break_us + self._stream(link).below(break_us)
+            connection.break_timer = self._scheduler.schedule(delay_us, self._break, connection)
+
+    def _release(self, connection: Connection, direction: int) -> None:
+        items = list(connection.held[direction])
+        connection.held[direction].clear()
+        if not connection.held[1 - direction]:
+            cancel(connection.break_timer)
+            connection.break_timer = None
+        if connection.alive:
+            for item in items:
+                self.transmit(connection, direction, item)
+
+    # --- the ends of connections ----------------------------------------------------------------------------------
+
+    def _break(self, connection: Connection) -> None:
+        """Both ends give the connection up after a long cut."""
+        self.close(connection)
+        self._tell_client(connection)
+
+    def _reset(self, connection: Connection) -> None:
+        """The server's host refuses the connection; the client hears of it unless the way back is cut."""
+        self.close(connection)
+        if (connection.server.node_id, connection.client.node_id) not in self._cuts:
+            self._scheduler.schedule(self._latency_us, self._tell_client, connection)
+
+    def _tell_client(self, connection: Connection) -> None:
+        if connection.client.incarnation == connection.client_incarnation:
+            connection.client.schedule(0, connection.fail_pending)
+
+    def close(self, connection: Connection) -> None:
+        """Nothing is delivered over the connection any more."""
+        connection.alive = False
+        cancel(connection.break_timer)
+        connection.break_timer = None
+        connection.held[0].clear()
+        connection.held[1].clear()
+
+    def node_stopped(self, node: "Node", reset: bool) -> None:
+        """A process ended: its connections are dead; with `reset`, its clients are told."""
+        for connection in list(self._connections.values()):
+            if connection.client is node:
+                self.close(connection)
+                connection.pending.clear()
+            elif connection.server is node and connection.alive and reset:
+                self._reset(connection)

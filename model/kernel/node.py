@@ -1,0 +1,173 @@
+"""A node: one process on one host, with a disk that outlives it.
+
+A node is stopped in one of three ways: `shutdown` (the process ends on its own), `kill` (the process dies, the host and
+its page cache live on, peers get a TCP reset) and `power_off` (the host dies: unsynced data is lost, peers hear
+nothing). A paused node (a GC pause, SIGSTOP) handles nothing while the world goes on; what falls due or arrives
+meanwhile waits in its backlog. On resume either its own overdue timers run first, so that it acts on its old beliefs
+before it learns better, or the messages that wait in its sockets: which, is drawn.
+
+Each node has two clocks: the monotonic one is the simulation's, the wall clock is `wall_offset_us` away from it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from fencepost.model.kernel.disk import Disk
+from fencepost.model.kernel.network import Network, Reply
+from fencepost.model.kernel.scheduler import ARGS, CALLBACK, Timer
+from fencepost.model.kernel.simulation import Simulation
+
+
+class Node:
+    """A process with an id. Subclasses build their volatile components in `on_start` and drop them in `on_stop`.
+
+    incarnation: counts the starts and stops; timers and connections of an earlier one are dead.
+    running, paused, powered: the process lives; it is stopped by the scheduler; the host has power.
+    """
+
+    def __init__(self, node_id: int, name: str, simulation: Simulation, network: Network) -> None:
+        self.node_id = node_id
+        self.name = name
+        self.simulation = simulation
+        self.scheduler = simulation.scheduler
+        self.network = network
+        self.disk: Disk = simulation.disk(node_id)
+        self.incarnation = 0
+        self.running = False
+        self.paused = False
+        self.powered = True
+        self.wall_offset_us = 0
+        self.backlog: list[Timer] = []
+        self.handlers: dict[type, Callable[[Any, Reply], None]] = {}
+        network.add(self)
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def schedule(self, delay_us: int, callback: Callable[..., None], *args: Any) -> Timer:
+        """Run `callback(*args)` in `delay_us`, unless this incarnation has ended by then; cancel with `cancel`."""
+        return self.scheduler.schedule_for(self, delay_us, callback, args)
+
+    @property
+    def now_us(self) -> int:
+        """Monotonic time."""
+        return self.scheduler.now_us
+
+    @property
+    def wall_us(self) -> int:
+        """Wall-clock time, which may be skewed and may jump."""
+        return self.scheduler.now_us + self.wall_offset_us
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the process (and the host, if it was off). Harmless when it already runs."""
+        if self.running:
+            return
+        self.incarnation += 1
+        self.running = True
+        self.powered = True
+        self.observe("node-started", incarnation=self.incarnation)
+        self.on_start()
+
+    def kill(self) -> None:
+        """The process dies (SIGKILL); the page cache survives and peers are told by a reset."""
+        self._stop("kill")
+
+    def shut_down(self) -> None:
+        """The process ends on its own; for peers this looks like `kill`."""
+        self._stop("shutdown")
+
+    def power_off(self) -> None:
+        """The power fails: peers are told nothing, and what was not synced is lost."""
+        if self.running:
+            self._stop("power-loss")
+        elif not self.powered:
+            return
+        self.powered = False
+        for file, lost in self.disk.power_loss():
+            self.observe("disk-lost", key=file, value=lost)
+
+    def pause(self) -> None:
+        """Stop handling anything; harmless when paused or not running."""
+        if self.running and not self.paused:
+            self.paused = True
+            self.observe("node-paused")
+
+    def resume(self) -> None:
+        """Go on after a pause with what has piled up."""
+        if not self.paused:
+            return
+        self.paused = False
+        self.observe("node-resumed")
+        backlog, self.backlog = self.backlog, []
+        timers = [entry for entry in backlog if entry[CALLBACK] is not None and not _is_message(entry)]
+        messages = [entry for entry in backlog if entry[CALLBACK] is not None and _is_message(entry)]
+        timers_first = self.simulation.streams(f"node {self.node_id}").bits(1)
+        for entry in timers + messages if timers_first else messages + timers:
+            self.scheduler.reschedule(entry)
+
+    def _stop(self, how: str) -> None:
+        if not self.running:
+            return
+        self.on_stop(how)
+        self.running = False
+        self.paused = False
+        self.incarnation += 1
+        self.backlog.clear()
+        self.handlers.clear()
+        self.observe("node-stopped", value={"how": how})
+        self.network.node_stopped(self, reset=how != "power-loss")
+
+    def on_start(self) -> None:
+        """Build the volatile components from what is on disk."""
+        raise NotImplementedError
+
+    def on_stop(self, how: str) -> None:
+        """The process is about to end; `how` is `kill`, `shutdown` or `power-loss`. Nothing can be sent any more."""
+
+    # --- messages -------------------------------------------------------------------------------------------------
+
+    def request(
+        self, destination: int, channel: str, request: Any, timeout_us: int, callback: Callable[..., None], *context: Any
+    ) -> None:
+        """Send a request; `callback(response, *context)` follows once: with None on a disconnect or time-out.
+
+        Requests of one (destination, channel) share an ordered connection, as each of Kafka's network clients has one.
+        """
+        self.network.request(self, destination, channel, request, timeout_us, callback, context)
+
+    def send(self, destination: int, channel: str, request: Any) -> None:
+        """Send a request that has no response (acks=0)."""
+        self.network.request(self, destination, channel, request, 0, None, ())
+
+    def deliver(self, request: Any, reply: Reply) -> None:
+        """A request reached this process; one without a handler gets no answer, as from a closed listener."""
+        handler = self.handlers.get(type(request))
+        if handler is not None:
+            handler(request, reply)
+
+    # --- evidence -------------------------------------------------------------------------------------------------
+
+    def observe(
+        self, f: str, key: str | None = None, value: Any = None, error: str | None = None, **epochs: int
+    ) -> None:
+        """Record a fact; the names and their fields are in `fencepost.histories.vocabulary`."""
+        self.simulation.recorder.observe(
+            self.scheduler.now_us, f, self.node_id, key, value, error, epochs if epochs else None
+        )
+
+    def at_point(self, name: str) -> None:
+        """A named moment of the protocol is passed here; the nemesis may have a fault waiting for it.
+
+        The fault strikes between this event and the next, so a crash at a point never tears a handler in two.
+        """
+        points = self.simulation.points
+        if points is not None:
+            points(name, self.node_id)
+
+
+def _is_message(entry: Timer) -> bool:
+    """Whether a backlog entry is something that arrived by the network."""
+    return bool(entry[ARGS]) and isinstance(entry[ARGS][-1], Reply) or getattr(
+        entry[CALLBACK], "__name__", ""
+    ) == "deliver_response"

@@ -1,0 +1,52 @@
+"""What all nodes of one run share: the scheduler, the streams, the recorder, the physical constants and the points."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fencepost.histories.recorder import Recorder
+from fencepost.model.kernel.disk import Disk
+from fencepost.model.kernel.randomness import Streams
+from fencepost.model.kernel.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Physics:
+    """The constants of the simulated world, all in microseconds.
+
+    link_latency_us: one way, at least; a jitter of up to as much again is drawn for each message.
+    retransmission_us: the delay of a message whose packet is lost, doubled for each further loss (TCP's RTO).
+    connection_break_us: how long a connection with data outstanding survives a cut, at least; up to twice that.
+    fsync_latency_us: at least; up to as much again is drawn.
+    dirty_expire_us: the page cache is written back after this long.
+    queue_latency_us: from one thread of a process to another, at least; up to as much again is drawn.
+    """
+
+    link_latency_us: int = 250
+    retransmission_us: int = 200_000
+    connection_break_us: int = 10_000_000
+    fsync_latency_us: int = 1_000
+    dirty_expire_us: int = 30_000_000
+    queue_latency_us: int = 20
+
+
+class Simulation:
+    """One run's shared world. `points` is set by the nemesis when a fault waits for a named point of the model."""
+
+    __slots__ = ("_disks", "physics", "points", "recorder", "scheduler", "streams")
+
+    def __init__(self, seed: int, physics: Physics, recorder: Recorder) -> None:
+        self.physics = physics
+        self.recorder = recorder
+        self.scheduler = Scheduler()
+        self.streams = Streams(seed)
+        self.points: Callable[[str, int], None] | None = None
+        self._disks: dict[int, Disk] = {}
+
+    def disk(self, node_id: int) -> Disk:
+        """The disk of a node; it outlives the node's processes."""
+        disk = self._disks.get(node_id)
+        if disk is None:
+            disk = self._disks[node_id] = Disk(
+                self.scheduler, self.streams(f"disk {node_id}"), self.physics.fsync_latency_us, self.physics.dirty_expire_us
+            )
+        return disk

@@ -1,0 +1,1 @@
+"""Faults, symbolic targets, schedules and how they are drawn. Knows a cluster only by the `Cluster` protocol."""

@@ -1,0 +1,1 @@
+"""Fencepost: fault injection and consistency checking for Kafka's control plane and the data it protects."""
