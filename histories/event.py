@@ -34,7 +34,7 @@ class Event(NamedTuple):
         `controller_epoch`, `coordinator_epoch`, `generation`, ...
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # shadows tuple.index, which nobody needs of an event
     time_us: int
     type: str
     f: str
