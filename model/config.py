@@ -32,8 +32,8 @@ def _flag(name: str, default: bool, campaign: bool | None = None) -> Any:
     return _property(name, "flag", default, campaign, None, None)
 
 
-def _text(name: str, default: str) -> Any:
-    return _property(name, "text", default, None, None, None)
+def _text(name: str, default: str, campaign: str | None = None) -> Any:
+    return _property(name, "text", default, campaign, None, None)
 
 
 def _property(name: str, unit: str, default: Any, campaign: Any, low: int | None, scale: int | None) -> Any:
@@ -69,6 +69,8 @@ class KafkaConfig:
     broker_heartbeat_interval_us: int = _ms("broker.heartbeat.interval.ms", 2000, 200, low=1)
     broker_session_timeout_us: int = _ms("broker.session.timeout.ms", 9000, 900, low=1)
     initial_broker_registration_timeout_us: int = _ms("initial.broker.registration.timeout.ms", 60_000, 6000)
+    controller_channel_retry_backoff_us: int = _ms("fencepost.controller.channel.retry.backoff.ms", 100, 10, low=1)
+    controller_socket_timeout_us: int = _ms("controller.socket.timeout.ms", 30_000, 3000, low=1)
     controlled_shutdown_enable: bool = _flag("controlled.shutdown.enable", True)
     auto_leader_rebalance_enable: bool = _flag("auto.leader.rebalance.enable", True)
     leader_imbalance_check_interval_us: int = _seconds("leader.imbalance.check.interval.seconds", 300, 5, low=1)
@@ -95,7 +97,8 @@ class KafkaConfig:
     group_max_session_timeout_us: int = _ms("group.max.session.timeout.ms", 1_800_000, 180_000)
     group_initial_rebalance_delay_us: int = _ms("group.initial.rebalance.delay.ms", 3000, 300)
     # Authorisation
-    authorizer_class_name: str = _text("authorizer.class.name", "")
+    authorizer_class_name: str = _text(
+        "authorizer.class.name", "", "org.apache.kafka.metadata.authorizer.StandardAuthorizer")
     allow_everyone_if_no_acl_found: bool = _flag("allow.everyone.if.no.acl.found", False, True)
     super_users: str = _text("super.users", "User:admin")
 

@@ -212,11 +212,11 @@ class Network:
     def _arrive_at_server(self, connection: Connection, server: "Node", item: tuple[int, Any]) -> None:
         if not server.running:
             if server.powered:
-                self._reset(connection)
+                self.refuse(connection)
             return
         if connection.server_incarnation != server.incarnation:
             if connection.server_incarnation >= 0:
-                self._reset(connection)
+                self.refuse(connection)
                 return
             connection.server_incarnation = server.incarnation
         reply = Reply(connection, item[0])
@@ -250,8 +250,8 @@ class Network:
         self.close(connection)
         self._tell_client(connection)
 
-    def _reset(self, connection: Connection) -> None:
-        """The server's host refuses the connection; the client hears of it unless the way back is cut."""
+    def refuse(self, connection: Connection) -> None:
+        """The server's host resets the connection; the client hears of it unless the way back is cut."""
         self.close(connection)
         if (connection.server.node_id, connection.client.node_id) not in self._cuts:
             self._scheduler.schedule(self._latency_us, self._tell_client, connection)
@@ -275,4 +275,4 @@ class Network:
                 self.close(connection)
                 connection.pending.clear()
             elif connection.server is node and connection.alive and reset:
-                self._reset(connection)
+                self.refuse(connection)

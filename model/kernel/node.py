@@ -141,10 +141,12 @@ class Node:
         self.network.request(self, destination, channel, request, 0, None, ())
 
     def deliver(self, request: Any, reply: Reply) -> None:
-        """A request reached this process; one without a handler gets no answer, as from a closed listener."""
+        """A request reached this process; one without a handler is refused, as by a listener that is not open yet."""
         handler = self.handlers.get(type(request))
         if handler is not None:
             handler(request, reply)
+        else:
+            self.network.refuse(reply.connection)
 
     # --- evidence -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,195 @@
+"""The simulated cluster: what a run drives and the nemesis strikes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from fencepost.histories.recorder import Recorder
+from fencepost.histories.vocabulary import OBSERVATIONS
+from fencepost.model.client.client_node import ClientNode
+from fencepost.model.composition import Composer
+from fencepost.model.config import ClientConfig, KafkaConfig
+from fencepost.model.kafka_node import KafkaNode
+from fencepost.model.kernel.network import Network
+from fencepost.model.kernel.node import Node
+from fencepost.model.kernel.scheduler import Timer
+from fencepost.model.kernel.simulation import Physics, Simulation
+
+FIRST_CONTROLLER_ID = 101
+FIRST_CLIENT_ID = 1001
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How many nodes of each kind; `combined` makes each of the `controllers` a broker too."""
+
+    controllers: int = 3
+    brokers: int = 3
+    clients: int = 6
+    combined: bool = False
+
+    def controller_ids(self) -> tuple[int, ...]:
+        """Combined nodes count from 1, isolated controllers from 101."""
+        first = 1 if self.combined else FIRST_CONTROLLER_ID
+        return tuple(range(first, first + self.controllers))
+
+    def broker_ids(self) -> tuple[int, ...]:
+        """Brokers count from 1."""
+        return tuple(range(1, 1 + self.brokers))
+
+    def client_ids(self) -> tuple[int, ...]:
+        """Clients' nodes count from 1001."""
+        return tuple(range(FIRST_CLIENT_ID, FIRST_CLIENT_ID + self.clients))
+
+
+class SimulatedCluster:
+    """Kafka in KRaft mode with its clients, in one simulation. Matches `fencepost.nemesis.cluster.Cluster`."""
+
+    def __init__(
+        self, seed: int, shape: Shape, config: KafkaConfig, client_config: ClientConfig, physics: Physics,
+        composer: Composer, recorder: Recorder,
+    ) -> None:
+        self.shape = shape
+        self.config = config
+        self.simulation = Simulation(seed, physics, recorder)
+        self.network = Network(self.simulation)
+        self.recorder = recorder
+        self.controllers = shape.controller_ids()
+        self.brokers = shape.broker_ids()
+        self.client_ids = shape.client_ids()
+        self.nodes: dict[int, KafkaNode] = {
+            node_id: KafkaNode(
+                node_id, self.simulation, self.network, config, composer, self.controllers,
+                node_id in self.controllers, node_id in self.brokers,
+            )
+            for node_id in sorted({*self.controllers, *self.brokers})
+        }
+        self.clients: list[ClientNode] = [
+            ClientNode(node_id, f"client {index}", self.simulation, self.network, index, client_config, self.brokers,
+                       recorder, shape.clients)
+            for index, node_id in enumerate(self.client_ids)
+        ]
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    @property
+    def now_us(self) -> int:
+        """Virtual microseconds since the start."""
+        return self.simulation.scheduler.now_us
+
+    def start(self) -> None:
+        """Start every process."""
+        for node in (*self.nodes.values(), *self.clients):
+            node.start()
+
+    def run_until(self, end_us: int) -> None:
+        """Run everything due up to `end_us`."""
+        self.simulation.scheduler.run_until(end_us)
+
+    def schedule(self, delay_us: int, callback: Callable[..., None], *args: Any) -> Timer:
+        """Run a callback of the harness or the nemesis in virtual time."""
+        return self.simulation.scheduler.schedule(delay_us, callback, *args)
+
+    def on_point(self, hook: Callable[[str, int], None] | None) -> None:
+        """Call `hook(point, node id)` whenever a named point of the model is passed."""
+        self.simulation.points = hook
+
+    # --- faults ---------------------------------------------------------------------------------------------------
+
+    def node(self, node_id: int) -> Node:
+        """Any node by its id, clients included."""
+        return self.network.nodes[node_id]
+
+    def start_node(self, node_id: int) -> None:
+        """Start a stopped process; harmless when it runs."""
+        self.node(node_id).start()
+
+    def kill(self, node_id: int) -> None:
+        """The process dies, its page cache survives."""
+        self.node(node_id).kill()
+
+    def power_off(self, node_id: int) -> None:
+        """The host loses power."""
+        self.node(node_id).power_off()
+
+    def pause(self, node_id: int) -> None:
+        """The process stops handling anything."""
+        self.node(node_id).pause()
+
+    def resume(self, node_id: int) -> None:
+        """The process goes on."""
+        self.node(node_id).resume()
+
+    def shut_down(self, node_id: int) -> None:
+        """Ask the process to end in order (SIGTERM)."""
+        self.nodes[node_id].begin_controlled_shutdown()
+
+    def cut(self, source: int, destination: int) -> None:
+        """Cut one directed link."""
+        self.network.cut(source, destination)
+
+    def uncut(self, source: int, destination: int) -> None:
+        """Take one cut of a directed link back."""
+        self.network.uncut(source, destination)
+
+    def heal_network(self) -> None:
+        """Take back every cut, loss and delay."""
+        self.network.heal()
+
+    # --- who is who -----------------------------------------------------------------------------------------------
+
+    def roles(self) -> dict[str, list[int]]:
+        """The nodes that believe themselves to be the active controller, or to lead the quorum; there may be several."""
+        running = [node for node in self.nodes.values() if node.running]
+        return {
+            "active-controller": [n.node_id for n in running if n.controller is not None and n.controller.is_active],
+            "raft-leader": [n.node_id for n in running if n.raft is not None and n.raft.is_leader],
+        }
+
+    def partitions(self) -> list[str]:
+        """Every topic-partition that some running broker has in its image, sorted."""
+        names = {
+            f"{node.broker.image.topic_names[topic_id]}-{index}": None
+            for node in self._running_brokers() for topic_id, index in node.broker.image.partitions  # type: ignore[union-attr]
+        }
+        return sorted(names)
+
+    def leaders_of(self, partition: str) -> list[int]:
+        """The brokers that believe themselves to lead the partition."""
+        return [
+            node.node_id for node in self._running_brokers()
+            if node.broker is not None and node.broker.replica_manager.is_leader(partition)
+        ]
+
+    def replicas_of(self, partition: str) -> list[int]:
+        """The partition's replicas, by the image of the first running broker that knows it."""
+        topic, _, index = partition.rpartition("-")
+        for node in self._running_brokers():
+            image = node.broker.image  # type: ignore[union-attr]
+            state = image.partitions.get((image.topics.get(topic, ""), int(index)))
+            if state is not None:
+                return list(state.replicas)
+        return []
+
+    def _running_brokers(self) -> Sequence[KafkaNode]:
+        return [node for node in self.nodes.values() if node.broker is not None]
+
+    # --- evidence -------------------------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """The state of every Kafka node as plain data."""
+        return {"nodes": {str(node.node_id): node.describe() for node in self.nodes.values()}}
+
+    def header(self) -> dict[str, Any]:
+        """What checkers need to know about the run."""
+        config = self.config
+        return {
+            "controllers": list(self.controllers),
+            "brokers": list(self.brokers),
+            "voters": list(self.controllers),
+            "clients": list(self.client_ids),
+            "timing": {
+                field.name: getattr(config, field.name) for field in fields(config) if field.name.endswith("_us")
+            },
+            "observations": sorted(OBSERVATIONS),
+        }
