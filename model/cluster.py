@@ -100,6 +100,10 @@ class SimulatedCluster:
         """Any node by its id, clients included."""
         return self.network.nodes[node_id]
 
+    def is_running(self, node_id: int) -> bool:
+        """Whether the process runs; a paused one does."""
+        return self.node(node_id).running
+
     def start_node(self, node_id: int) -> None:
         """Start a stopped process; harmless when it runs."""
         self.node(node_id).start()
@@ -122,7 +126,11 @@ class SimulatedCluster:
 
     def shut_down(self, node_id: int) -> None:
         """Ask the process to end in order (SIGTERM)."""
-        self.nodes[node_id].begin_controlled_shutdown()
+        node = self.nodes.get(node_id)
+        if node is None:
+            self.node(node_id).shut_down()
+        else:
+            node.begin_controlled_shutdown()
 
     def cut(self, source: int, destination: int) -> None:
         """Cut one directed link."""

@@ -1,0 +1,83 @@
+"""What the nemesis sees of a cluster: the same for a simulation and for real processes.
+
+`cut` and `uncut` of one directed link are the only partition primitives; every other partition compiles to them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+
+class Recorder(Protocol):
+    """Where faults are written down."""
+
+    def fault(self, time_us: int, f: str, node: int | None, value: Any, error: str | None = None) -> None:
+        """Record a fault; `error` says why it was skipped."""
+
+
+class Cluster(Protocol):
+    """Nodes, links, time, and who claims which role (several may claim to be the one leader)."""
+
+    @property
+    def controllers(self) -> Sequence[int]:
+        """The controllers' node ids."""
+
+    @property
+    def brokers(self) -> Sequence[int]:
+        """The brokers' node ids."""
+
+    @property
+    def client_ids(self) -> Sequence[int]:
+        """The clients' node ids."""
+
+    @property
+    def recorder(self) -> Recorder:
+        """The history's recorder."""
+
+    @property
+    def now_us(self) -> int:
+        """Microseconds since the start of the run."""
+
+    def schedule(self, delay_us: int, callback: Callable[..., None], *args: Any) -> Any:
+        """Run `callback(*args)` in `delay_us`."""
+
+    def on_point(self, hook: Callable[[str, int], None] | None) -> None:
+        """Call `hook(point, node id)` whenever a named point of the model is passed."""
+
+    def roles(self) -> dict[str, list[int]]:
+        """`active-controller` and `raft-leader`: the nodes that believe to be it."""
+
+    def leaders_of(self, partition: str) -> list[int]:
+        """The brokers that believe to lead the partition."""
+
+    def replicas_of(self, partition: str) -> list[int]:
+        """The partition's replicas."""
+
+    def is_running(self, node_id: int) -> bool:
+        """Whether the process runs (a paused one does)."""
+
+    def start_node(self, node_id: int) -> None:
+        """Start a stopped process."""
+
+    def kill(self, node_id: int) -> None:
+        """The process dies, the page cache survives."""
+
+    def power_off(self, node_id: int) -> None:
+        """The host loses power, and with it what was not synced."""
+
+    def pause(self, node_id: int) -> None:
+        """The process stops handling anything (SIGSTOP)."""
+
+    def resume(self, node_id: int) -> None:
+        """The process goes on (SIGCONT)."""
+
+    def shut_down(self, node_id: int) -> None:
+        """Ask the process to end in order (SIGTERM)."""
+
+    def cut(self, source: int, destination: int) -> None:
+        """Let nothing pass from source to destination; cuts of one link add up."""
+
+    def uncut(self, source: int, destination: int) -> None:
+        """Take one cut of the link back."""
+
+    def heal_network(self) -> None:
+        """Take back every cut."""

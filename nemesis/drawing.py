@@ -1,0 +1,158 @@
+"""How schedules are drawn from a seed.
+
+A schedule is a handful of *episodes* between the warm-up and the heal. An episode strikes one plane - the quorum, one
+partition, or the clients - one to four times in quick succession, for failures come in company: what one fault leaves
+half done, the next one strikes. Some start at a named point of the model, because the moments that matter (a vote given,
+a batch written and not yet synced, an ISR change on its way) are too short to be met by chance.
+
+Swarm testing (Groce et al., ISSTA 2012): each seed leaves every kind of fault off with even odds, so that no kind can
+always mask another. Which bug is switched on is never looked at.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fencepost.nemesis.faults import KINDS, Fault, Trigger
+from fencepost.nemesis.targets import Draws
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """The time-outs that a schedule plays against, in microseconds, and the span in which faults may begin.
+
+    partitions: the topic-partitions worth aiming at, those of __consumer_offsets among them.
+    """
+
+    begin_us: int
+    end_us: int
+    fetch_timeout_us: int
+    session_timeout_us: int
+    replica_lag_us: int
+    client_session_us: int
+    partitions: tuple[str, ...]
+
+
+#: Points at which an episode may start, by plane.
+QUORUM_POINTS = (
+    "raft.became-candidate", "raft.vote-granted", "raft.became-leader", "raft.appended", "raft.leader-appended",
+    "raft.high-watermark", "raft.snapshot-created", "controller.claimed", "controller.appended",
+)
+PARTITION_POINTS = (
+    "controller.registered-broker", "controller.fenced-broker", "controller.alter-partition", "broker.became-leader",
+    "broker.became-follower", "broker.isr-proposed", "broker.isr-committed", "broker.appended", "broker.follower-appended",
+    "broker.truncated", "broker.high-watermark", "coordinator.loading", "coordinator.loaded",
+    "coordinator.commit-appended", "coordinator.rebalanced",
+)
+#: Points that are passed all the time: their count is drawn wider.
+_FREQUENT = (
+    "raft.appended", "raft.leader-appended", "raft.high-watermark", "controller.appended", "broker.appended",
+    "broker.follower-appended", "broker.high-watermark", "coordinator.commit-appended",
+)
+_QUORUM_ROLES = (("active-controller", 5), ("standby-controller", 3), ("controller", 1))
+_PARTITION_ROLES = (("leader", 5), ("follower", 4), ("broker", 1))
+
+
+class Drawing:
+    """Draws one schedule; use `draw_faults`."""
+
+    def __init__(self, draws: Draws, rhythm: Rhythm) -> None:
+        self._draws = draws
+        self._rhythm = rhythm
+        enabled = [kind for kind in KINDS if draws.chance(1, 2)]
+        self._kinds: Sequence[str] = enabled or [draws.choice(KINDS)]
+        self._points = draws.chance(1, 2)
+        self._clients = draws.chance(1, 2)
+        self._quorum_share = draws.choice((1, 3, 5))
+        self._focus = draws.choice(rhythm.partitions)
+        self.faults: list[Fault] = []
+
+    def episode(self, at_us: int) -> None:
+        """Add one episode that starts at `at_us`, or at a point passed from then on."""
+        draws = self._draws
+        if self._clients and draws.chance(1, 6):
+            self._strike_client(at_us)
+            return
+        quorum = draws.below(6) < self._quorum_share
+        partition = self._focus if draws.chance(2, 3) else draws.choice(self._rhythm.partitions)
+        trigger = self._trigger(at_us, quorum) if self._points and draws.chance(1, 2) else None
+        strikes = draws.weighted(((1, 3), (2, 4), (3, 3), (4, 1)))
+        for number in range(strikes):
+            if trigger is not None and number == 0:
+                self._add(None, trigger, quorum, partition, here=draws.chance(2, 3), first=True)
+            elif trigger is not None and draws.chance(2, 3):
+                # In company: at the same moment, at somebody else.
+                self._add(None, trigger, quorum, partition, here=False, first=False)
+            else:
+                at_us += self._gap_us()
+                self._add(at_us, None, quorum, partition, here=False, first=number == 0)
+
+    def _add(
+        self, at_us: int | None, trigger: Trigger | None, quorum: bool, partition: str, here: bool, first: bool
+    ) -> None:
+        draws = self._draws
+        kind = draws.choice(self._kinds)
+        target: dict[str, Any] = {"role": "here"} if here else self._target(quorum, partition, first)
+        other = others = direction = None
+        if kind == "link":
+            other = self._target(quorum, partition, True)
+        elif kind == "cut-roles":
+            others = draws.choice(("controllers", "brokers", "clients") if not quorum else ("controllers", "brokers"))
+        elif kind == "one-way":
+            direction = draws.choice(("in", "out"))
+        self.faults.append(Fault(kind, self._duration_us(kind), at_us, trigger, target, other, others, direction))
+
+    def _target(self, quorum: bool, partition: str, first: bool) -> dict[str, Any]:
+        draws = self._draws
+        if not first and draws.chance(1, 5):
+            return {"role": "previous"}
+        if quorum:
+            return {"role": draws.weighted(_QUORUM_ROLES)}
+        role = draws.weighted(_PARTITION_ROLES)
+        return {"role": role} if role == "broker" else {"role": role, "partition": partition}
+
+    def _trigger(self, at_us: int, quorum: bool) -> Trigger:
+        point = self._draws.choice(QUORUM_POINTS if quorum else PARTITION_POINTS)
+        count = self._draws.between(1, 30) if point in _FREQUENT else self._draws.between(1, 3)
+        return Trigger(point, count, at_us)
+
+    def _strike_client(self, at_us: int) -> None:
+        """A client pauses, usually past its group's session time-out, and comes back as a zombie."""
+        session_us = self._rhythm.client_session_us
+        duration_us = self._draws.between(session_us // 2, session_us * 2)
+        if self._draws.chance(3, 4):
+            self.faults.append(Fault("pause", duration_us, at_us, None, {"role": "client"}))
+        else:
+            self.faults.append(Fault("isolate", duration_us, at_us, None, {"role": "client"}))
+
+    def _gap_us(self) -> int:
+        """Between the strikes of an episode: on the scale of a round trip, a fetch time-out, a session or the lag."""
+        rhythm = self._rhythm
+        scale_us = self._draws.weighted((
+            (5_000, 2), (rhythm.fetch_timeout_us, 3), (rhythm.session_timeout_us, 4), (rhythm.replica_lag_us, 2)))
+        return self._draws.between(scale_us // 10, scale_us)
+
+    def _duration_us(self, kind: str) -> int:
+        rhythm = self._rhythm
+        if kind in ("kill", "power-loss", "shutdown") and self._draws.chance(1, 3):
+            # A supervisor that restarts at once: faster than any time-out notices.
+            return self._draws.between(500, rhythm.fetch_timeout_us // 4)
+        scale_us = self._draws.weighted((
+            (rhythm.fetch_timeout_us, 3), (rhythm.session_timeout_us, 4), (rhythm.replica_lag_us, 3)))
+        return self._draws.between(scale_us // 3, scale_us * 2)
+
+
+def draw_faults(draws: Draws, rhythm: Rhythm) -> list[Fault]:
+    """A schedule for one run: a pure function of the stream's state and the rhythm."""
+    drawing = Drawing(draws, rhythm)
+    for _ in range(draws.weighted(((1, 1), (2, 2), (4, 3), (7, 3), (11, 1)))):
+        drawing.episode(draws.between(rhythm.begin_us, rhythm.end_us))
+    order = sorted(range(len(drawing.faults)), key=lambda index: (_begin_us(drawing.faults[index]), index))
+    return [drawing.faults[index] for index in order]
+
+
+def _begin_us(fault: Fault) -> int:
+    if fault.at_us is not None:
+        return fault.at_us
+    assert fault.at_point is not None
+    return fault.at_point.from_us

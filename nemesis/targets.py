@@ -1,0 +1,77 @@
+"""Symbolic targets: who is meant by "a follower of orders-0" at the moment when the fault strikes.
+
+| role | who | further fields |
+| --- | --- | --- |
+| active-controller | who believes to be it (any one, if several do) | |
+| standby-controller | a controller that does not | |
+| controller, broker, client | any one of that kind | |
+| leader, follower | of a partition | partition |
+| coordinator | the leader of a partition of __consumer_offsets | partition |
+| node | the node with that id | id |
+| here | the node that passed the point which triggered the fault | |
+| previous | the node that the last fault with a single target struck | |
+
+Where several nodes fit, one is drawn by the fault's own stream, so that replay resolves it alike.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from fencepost.nemesis.cluster import Cluster
+
+ROLES = (
+    "active-controller", "standby-controller", "controller", "broker", "client", "leader", "follower", "coordinator",
+    "node", "here", "previous",
+)
+
+
+class Draws(Protocol):
+    """The source of random choices (a named stream of the run)."""
+
+    def below(self, bound: int) -> int:
+        """A uniform integer in [0, bound)."""
+
+    def between(self, low: int, high: int) -> int:
+        """A uniform integer in [low, high]."""
+
+    def chance(self, numerator: int, denominator: int) -> bool:
+        """True with probability numerator/denominator."""
+
+    def choice(self, items: Sequence[Any]) -> Any:
+        """One item."""
+
+    def weighted(self, items: Sequence[tuple[Any, int]]) -> Any:
+        """One item by integer weights."""
+
+    def shuffled(self, items: Sequence[Any]) -> list[Any]:
+        """A shuffled copy."""
+
+
+def candidates(target: Mapping[str, Any], cluster: Cluster, here: int | None, previous: int | None) -> list[int]:
+    """All nodes that fit the target now, in ascending order."""
+    role = target.get("role")
+    if role == "node":
+        return [int(target["id"])]
+    if role == "here":
+        return [] if here is None else [here]
+    if role == "previous":
+        return [] if previous is None else [previous]
+    if role in ("active-controller", "standby-controller"):
+        roles = cluster.roles()
+        active = roles["active-controller"] or roles["raft-leader"]
+        return active if role == "active-controller" else [node for node in cluster.controllers if node not in active]
+    if role in ("leader", "coordinator"):
+        return cluster.leaders_of(target["partition"])
+    if role == "follower":
+        leaders = cluster.leaders_of(target["partition"])
+        return sorted(node for node in cluster.replicas_of(target["partition"]) if node not in leaders)
+    by_kind = {"controller": cluster.controllers, "broker": cluster.brokers, "client": cluster.client_ids}
+    return sorted(by_kind.get(str(role), ()))
+
+
+def resolve(
+    target: Mapping[str, Any], cluster: Cluster, draws: Draws, here: int | None, previous: int | None
+) -> int | None:
+    """One node that fits the target now, or None when there is none."""
+    nodes = candidates(target, cluster, here, previous)
+    return draws.choice(nodes) if nodes else None
