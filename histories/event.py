@@ -1,6 +1,7 @@
 """The event: one flat, immutable record of something that a run did or decided.
 
-Three kinds of writer share it. *Clients* write `invoke`, `ok`, `fail` and `info`, as in Jepsen: `info` means that nobody
+Three kinds of writer share it. *Clients* write `invoke`, `ok`, `fail` and `info`, as in Jepsen: `info` means that
+nobody
 knows whether the operation took effect, and the process id then retires. The *nemesis* writes `fault`. The *cluster*
 writes `observe`: a fact about a safety-relevant transition (see `vocabulary`), recorded after its effect.
 """

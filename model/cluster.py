@@ -1,11 +1,12 @@
 """The simulated cluster: what a run drives and the nemesis strikes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
 from fencepost.histories.recorder import Recorder
 from fencepost.histories.vocabulary import OBSERVATIONS
+from fencepost.model.broker.server import BrokerServer
 from fencepost.model.client.client_node import ClientNode
 from fencepost.model.composition import Composer
 from fencepost.model.config import ClientConfig, KafkaConfig
@@ -156,31 +157,31 @@ class SimulatedCluster:
 
     def partitions(self) -> list[str]:
         """Every topic-partition that some running broker has in its image, sorted."""
-        names = {
-            f"{node.broker.image.topic_names[topic_id]}-{index}": None
-            for node in self._running_brokers() for topic_id, index in node.broker.image.partitions  # type: ignore[union-attr]
-        }
+        names: dict[str, None] = {}
+        for broker in self._running_brokers():
+            for topic_id, index in broker.image.partitions:
+                names[f"{broker.image.topic_names[topic_id]}-{index}"] = None
         return sorted(names)
 
     def leaders_of(self, partition: str) -> list[int]:
         """The brokers that believe themselves to lead the partition."""
         return [
-            node.node_id for node in self._running_brokers()
+            node.node_id for node in self.nodes.values()
             if node.broker is not None and node.broker.replica_manager.is_leader(partition)
         ]
 
     def replicas_of(self, partition: str) -> list[int]:
         """The partition's replicas, by the image of the first running broker that knows it."""
         topic, _, index = partition.rpartition("-")
-        for node in self._running_brokers():
-            image = node.broker.image  # type: ignore[union-attr]
+        for broker in self._running_brokers():
+            image = broker.image
             state = image.partitions.get((image.topics.get(topic, ""), int(index)))
             if state is not None:
                 return list(state.replicas)
         return []
 
-    def _running_brokers(self) -> Sequence[KafkaNode]:
-        return [node for node in self.nodes.values() if node.broker is not None]
+    def _running_brokers(self) -> list[BrokerServer]:
+        return [node.broker for node in self.nodes.values() if node.broker is not None]
 
     # --- evidence -------------------------------------------------------------------------------------------------
 

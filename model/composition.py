@@ -1,7 +1,8 @@
 """Composition of components with known bugs.
 
 A known bug is a subclass of a component that overrides the fewest of its guard methods. Components are never
-instantiated by name but through the run's composer, which mixes in the patches that apply: `composer(RaftReplica)(...)`.
+instantiated by name but through the run's composer, which mixes in the patches that apply:
+`composer(RaftReplica)(...)`.
 """
 
 from collections.abc import Sequence

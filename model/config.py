@@ -1,7 +1,9 @@
 """The configuration that the model uses, under Kafka's own property names.
 
-Each field's metadata holds the property's name, the unit of Kafka's value, Kafka's default, the campaign profile's value
-and the lower bound. Fields are in the model's units: times in microseconds. Properties that begin with `fencepost.` are constants of
+Each field's metadata holds the property's name, the unit of Kafka's value, Kafka's default, the campaign profile's
+value
+and the lower bound. Fields are in the model's units: times in microseconds. Properties that begin with `fencepost.`
+are constants of
 Kafka's code that it gives no name to, or a behaviour that differs between versions.
 
 The campaign profile keeps Kafka's ratios and makes time-outs about a tenth, so that 30 virtual seconds hold many

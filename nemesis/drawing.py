@@ -2,7 +2,8 @@
 
 A schedule is a handful of *episodes* between the warm-up and the heal. An episode strikes one plane - the quorum, one
 partition, or the clients - one to four times in quick succession, for failures come in company: what one fault leaves
-half done, the next one strikes. Some start at a named point of the model, because the moments that matter (a vote given,
+half done, the next one strikes. Some start at a named point of the model, because the moments that matter (a vote
+given,
 a batch written and not yet synced, an ISR change on its way) are too short to be met by chance.
 
 Swarm testing (Groce et al., ISSTA 2012): each seed leaves every kind of fault off with even odds, so that no kind can
@@ -40,7 +41,8 @@ QUORUM_POINTS = (
 )
 PARTITION_POINTS = (
     "controller.registered-broker", "controller.fenced-broker", "controller.alter-partition", "broker.became-leader",
-    "broker.became-follower", "broker.isr-proposed", "broker.isr-committed", "broker.appended", "broker.follower-appended",
+    "broker.became-follower", "broker.isr-proposed", "broker.isr-committed", "broker.appended",
+    "broker.follower-appended",
     "broker.truncated", "broker.high-watermark", "coordinator.loading", "coordinator.loaded",
     "coordinator.commit-appended", "coordinator.rebalanced",
 )

@@ -6,8 +6,8 @@ for how long (`duration_us`, after which it is undone), and at whom (`target`, s
 | kind | what happens | which real event it stands for |
 | --- | --- | --- |
 | isolate | all links of the target are cut, both ways | a host's network interface or its switch port fails |
-| one-way | all links towards the target (`direction` in) or from it (out) are cut | an asymmetric route, a full receive queue, a firewall rule |
-| cut-roles | the links between the target and all nodes of a role (`others`: controllers, brokers, clients) are cut | a network between racks or between the planes fails |
+| one-way | links towards the target (`direction` in) or from it (out) are cut | an asymmetric route, a firewall rule |
+| cut-roles | links between target and a role (`others`: controllers, brokers, clients) are cut | a rack's uplink fails |
 | link | the links between `target` and `other` are cut, both ways | one bad cable |
 | halves | the Kafka nodes fall into two halves, drawn | a switch between racks fails |
 | majorities-ring | every node sees a majority, no two see the same | a network with broken routing |
@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = (
-    "isolate", "one-way", "cut-roles", "link", "halves", "majorities-ring", "bridge", "pause", "kill", "power-loss", "shutdown",
+    "isolate", "one-way", "cut-roles", "link", "halves", "majorities-ring", "bridge",
+    "pause", "kill", "power-loss", "shutdown",
 )
 #: Kinds that strike the network; the others strike processes.
 NETWORK_KINDS = KINDS[:7]

@@ -156,7 +156,8 @@ class Injector:
     # --- writing down ---------------------------------------------------------------------------------------------
 
     def _record(self, index: int, fault: Fault, nodes: list[int], links: list[Link] | None = None) -> None:
-        value: dict[str, Any] = {"fault": index, "nodes": nodes, "duration_us": fault.duration_us, "target": dict(fault.target)}
+        value: dict[str, Any] = {
+            "fault": index, "nodes": nodes, "duration_us": fault.duration_us, "target": dict(fault.target)}
         if fault.at_point is not None:
             value["point"] = fault.at_point.point
         if links is not None:

@@ -1,6 +1,7 @@
 """Authorisation by the ACLs of the broker's applied image (StandardAuthorizer, KIP-801).
 
-A matching DENY wins over any ALLOW; READ, WRITE, DELETE and ALTER imply DESCRIBE when allowed; a resource without any ACL is open iff
+A matching DENY wins over any ALLOW; READ, WRITE, DELETE and ALTER imply DESCRIBE when allowed; a resource without any
+ACL is open iff
 allow.everyone.if.no.acl.found. Super users pass. Left out: hosts and prefixed patterns, which decide by the same rule.
 """
 

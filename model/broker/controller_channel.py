@@ -3,7 +3,8 @@
 The active controller is whoever the broker's own Raft observer believes to lead the quorum. A request is sent once: the
 answer, NOT_CONTROLLER included, goes to the caller, and None stands for a disconnect, a time-out or an unknown leader.
 
-Left out: Kafka's channel resends a request by itself after NOT_CONTROLLER and after a disconnect. Here the callers resend
+Left out: Kafka's channel resends a request by itself after NOT_CONTROLLER and after a disconnect. Here the callers
+resend
 (heartbeats, AlterPartition), or give the uncertainty on to the client (administration), which is what a client sees in
 Kafka when the channel's own time-out ends the resending.
 """

@@ -2,7 +2,8 @@
 
 STARTING: registers its incarnation and heartbeats until the controller says that it has caught up with its own
 registration. RECOVERY: it publishes metadata to its components and asks to be unfenced. RUNNING: unfenced once; a later
-fencing does not stop it, for safety comes from epochs and ISRs. PENDING_CONTROLLED_SHUTDOWN: asks to shut down until the
+fencing does not stop it, for safety comes from epochs and ISRs. PENDING_CONTROLLED_SHUTDOWN: asks to shut down until
+the
 controller agrees. SHUTTING_DOWN: the process is about to end.
 
 A running broker never registers again, not even on STALE_BROKER_EPOCH (as in 3.9; a restart does). A broker whose

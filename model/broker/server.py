@@ -169,8 +169,8 @@ class BrokerServer:
             reply.send(data.DescribeResponse(errors.TOPIC_AUTHORIZATION_FAILED))
             return
         if request.what == "acls":
-            entries = tuple(sorted(
-                (f"{acl[0]} {acl[1]}", acl[2]) for acl in image.acls if acl[3:] == (request.resource_type, request.resource_name)))
+            resource = (request.resource_type, request.resource_name)
+            entries = tuple(sorted((f"{acl[0]} {acl[1]}", acl[2]) for acl in image.acls if acl[3:] == resource))
         elif request.resource_type == "topic" and request.resource_name not in image.topics:
             reply.send(data.DescribeResponse(errors.UNKNOWN_TOPIC_OR_PARTITION, offset=image.next_offset - 1))
             return
@@ -216,7 +216,8 @@ class BrokerServer:
         self._creating_offsets_topic = True
         arguments = {
             "name": OFFSETS_TOPIC, "partitions": self._config.offsets_topic_num_partitions,
-            "replication_factor": self._config.offsets_topic_replication_factor, "configs": {"cleanup.policy": "compact"},
+            "replication_factor": self._config.offsets_topic_replication_factor,
+            "configs": {"cleanup.policy": "compact"},
         }
         request = EnvelopeRequest(self._node.node_id, AdminRequest("create-topic", arguments))
         self._admin_channel.send(request, self._on_offsets_topic)

@@ -1,1 +1,2 @@
-"""The simulation kernel: virtual time, named random streams, the network, disks and nodes. It knows nothing of Kafka."""
+"""The simulation kernel: virtual time, named random streams, the network, disks and nodes. It knows nothing of
+Kafka."""

@@ -186,7 +186,9 @@ class Disk:
         """Remove a file; harmless if it does not exist."""
         self.files.pop(name, None)
 
-    def fsync(self, file: DurableFile, schedule: Callable[..., Timer], callback: Callable[..., None], *args: Any) -> None:
+    def fsync(
+        self, file: DurableFile, schedule: Callable[..., Timer], callback: Callable[..., None], *args: Any
+    ) -> None:
         """Make durable what `file` holds now, then run `callback(*args)` by `schedule` (a node's own)."""
         latency_us = self.fsync_latency_us + self._stream.below(self.fsync_latency_us + 1)
         latency_us = max(latency_us, self.stall_until_us - self._scheduler.now_us)

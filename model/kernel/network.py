@@ -1,6 +1,7 @@
 """The network: directed links that can be cut, and ordered connections over them.
 
-Connections behave as TCP. Within one, each direction is ordered. A cut of a direction holds what is on its way; when the
+Connections behave as TCP. Within one, each direction is ordered. A cut of a direction holds what is on its way; when
+the
 cut heals in time the data arrives late, in order, otherwise the connection breaks and the data is gone. A lost packet
 is a delay (the retransmission time-out). Nothing is delivered beyond a connection's life, except what had already
 reached the receiver's socket: a paused process finds that when it resumes. Senders that resend do so over a new

@@ -14,7 +14,7 @@ from typing import Any
 
 from fencepost.model.kernel.disk import Disk
 from fencepost.model.kernel.network import Network, Reply
-from fencepost.model.kernel.scheduler import ARGS, CALLBACK, Timer
+from fencepost.model.kernel.scheduler import CALLBACK, Timer
 from fencepost.model.kernel.simulation import Simulation
 
 
@@ -128,7 +128,8 @@ class Node:
     # --- messages -------------------------------------------------------------------------------------------------
 
     def request(
-        self, destination: int, channel: str, request: Any, timeout_us: int, callback: Callable[..., None], *context: Any
+        self, destination: int, channel: str, request: Any, timeout_us: int, callback: Callable[..., None],
+        *context: Any,
     ) -> None:
         """Send a request; `callback(response, *context)` follows once: with None on a disconnect or time-out.
 
@@ -170,6 +171,4 @@ class Node:
 
 def _is_message(entry: Timer) -> bool:
     """Whether a backlog entry is something that arrived by the network."""
-    return bool(entry[ARGS]) and isinstance(entry[ARGS][-1], Reply) or getattr(
-        entry[CALLBACK], "__name__", ""
-    ) == "deliver_response"
+    return entry[CALLBACK].__name__ in ("deliver", "deliver_response")

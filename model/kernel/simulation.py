@@ -46,7 +46,8 @@ class Simulation:
         """The disk of a node; it outlives the node's processes."""
         disk = self._disks.get(node_id)
         if disk is None:
-            disk = self._disks[node_id] = Disk(
-                self.scheduler, self.streams(f"disk {node_id}"), self.physics.fsync_latency_us, self.physics.dirty_expire_us
-            )
+            stream = self.streams(f"disk {node_id}")
+            physics = self.physics
+            disk = Disk(self.scheduler, stream, physics.fsync_latency_us, physics.dirty_expire_us)
+            self._disks[node_id] = disk
         return disk

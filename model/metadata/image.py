@@ -71,7 +71,8 @@ class PartitionRegistration(NamedTuple):
             self.leader_epoch + 1 if leader_changes else self.leader_epoch,
             self.partition_epoch + 1,
             self.leader_recovery_state if change.leader_recovery_state is None else change.leader_recovery_state,
-            self.eligible_leader_replicas if change.eligible_leader_replicas is None else change.eligible_leader_replicas,
+            (self.eligible_leader_replicas if change.eligible_leader_replicas is None
+             else change.eligible_leader_replicas),
             self.last_known_elr if change.last_known_elr is None else change.last_known_elr,
         )
 
@@ -175,7 +176,8 @@ class MetadataImage:
 
     def _register_broker(self, record: RegisterBrokerRecord, offset: int, undo: list[Undo] | None) -> None:
         registration = BrokerRegistration(
-            record.broker_id, record.incarnation_id, record.broker_epoch, offset, record.fenced, record.in_controlled_shutdown
+            record.broker_id, record.incarnation_id, record.broker_epoch, offset, record.fenced,
+            record.in_controlled_shutdown
         )
         self._set("brokers", record.broker_id, registration, undo)
 
@@ -184,7 +186,8 @@ class MetadataImage:
         self._set("brokers", record.broker_id, broker._replace(
             fenced=broker.fenced if record.fenced is None else record.fenced,
             in_controlled_shutdown=(
-                broker.in_controlled_shutdown if record.in_controlled_shutdown is None else record.in_controlled_shutdown
+                broker.in_controlled_shutdown if record.in_controlled_shutdown is None else
+                record.in_controlled_shutdown
             ),
         ), undo)
 

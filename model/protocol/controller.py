@@ -90,11 +90,13 @@ class AdminRequest:
     the active controller (KIP-590), or to a controller directly.
 
     operation and arguments (all keyword-like data):
-        create-topic       {name, partitions, replication_factor, configs: {name: value}, [assignments: [[id, ...], ...]]}
+        create-topic       {name, partitions, replication_factor, configs: {name: value}, [assignments: [[id, ...],
+        ...]]}
         delete-topic       {name}
         create-partitions  {name, count}
         alter-config       {resource_type: "topic"|"broker", resource_name, key, value}   value None deletes
-        create-acl         {principal, operation, permission: "ALLOW"|"DENY", resource_type: "topic"|"group"|"cluster", resource_name}
+        create-acl         {principal, operation, permission: "ALLOW"|"DENY",
+                            resource_type: "topic"|"group"|"cluster", resource_name}
         delete-acl         {principal, operation, permission, resource_type, resource_name}
         elect-leader       {topic, partition, election_type: "preferred"|"unclean"}
         reassign           {topic, partition, replicas: [id, ...] or None to cancel}

@@ -103,7 +103,8 @@ class FollowerFetchRequest:
 
 @dataclass(slots=True)
 class FollowerFetchResponse:
-    """One `FetchResponse` for each partition that has news (incremental fetch sessions, KIP-227): (request, response)."""
+    """One `FetchResponse` for each partition that has news (incremental fetch sessions, KIP-227): (request,
+    response)."""
 
     partitions: tuple[tuple[FetchRequest, FetchResponse], ...]
 

@@ -1,6 +1,7 @@
 """Messages of the Raft quorum on __cluster_metadata (KIP-595, KIP-630, KIP-996).
 
-An `entry` of the metadata log is a `Batch`: Kafka replicates batches and so does the model, and an offset is a record's.
+An `entry` of the metadata log is a `Batch`: Kafka replicates batches and so does the model, and an offset is a
+record's.
 """
 
 from dataclasses import dataclass, field

@@ -1,0 +1,85 @@
+"""A cluster that only remembers what the nemesis did to it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fencepost.histories.recorder import Recorder
+from fencepost.model.kernel.scheduler import Scheduler
+
+
+class FakeCluster:
+    """Three controllers, three brokers, two clients; controller 101 is active and broker 1 leads everything."""
+
+    controllers = (101, 102, 103)
+    brokers = (1, 2, 3)
+    client_ids = (1001, 1002)
+
+    def __init__(self) -> None:
+        self.scheduler = Scheduler()
+        self.recorder = Recorder()
+        self.hook: Callable[[str, int], None] | None = None
+        self.cuts: dict[tuple[int, int], int] = {}
+        self.down: list[int] = []
+        self.paused: list[int] = []
+        self.log: list[tuple[int, str, int]] = []
+
+    @property
+    def now_us(self) -> int:
+        return self.scheduler.now_us
+
+    def schedule(self, delay_us: int, callback: Callable[..., None], *args: Any) -> Any:
+        return self.scheduler.schedule(delay_us, callback, *args)
+
+    def on_point(self, hook: Callable[[str, int], None] | None) -> None:
+        self.hook = hook
+
+    def pass_point(self, point: str, node: int) -> None:
+        if self.hook is not None:
+            self.hook(point, node)
+
+    def roles(self) -> dict[str, list[int]]:
+        return {"active-controller": [101], "raft-leader": [101]}
+
+    def leaders_of(self, partition: str) -> list[int]:
+        return [1]
+
+    def replicas_of(self, partition: str) -> list[int]:
+        return [1, 2, 3]
+
+    def is_running(self, node_id: int) -> bool:
+        return node_id not in self.down
+
+    def start_node(self, node_id: int) -> None:
+        if node_id in self.down:
+            self.down.remove(node_id)
+            self.log.append((self.now_us, "start", node_id))
+
+    def kill(self, node_id: int) -> None:
+        self.down.append(node_id)
+        self.log.append((self.now_us, "kill", node_id))
+
+    def power_off(self, node_id: int) -> None:
+        self.down.append(node_id)
+        self.log.append((self.now_us, "power-loss", node_id))
+
+    def shut_down(self, node_id: int) -> None:
+        self.log.append((self.now_us, "shutdown", node_id))
+
+    def pause(self, node_id: int) -> None:
+        if node_id not in self.paused:
+            self.paused.append(node_id)
+
+    def resume(self, node_id: int) -> None:
+        if node_id in self.paused:
+            self.paused.remove(node_id)
+
+    def cut(self, source: int, destination: int) -> None:
+        self.cuts[(source, destination)] = self.cuts.get((source, destination), 0) + 1
+
+    def uncut(self, source: int, destination: int) -> None:
+        self.cuts[(source, destination)] -= 1
+        if not self.cuts[(source, destination)]:
+            del self.cuts[(source, destination)]
+
+    def heal_network(self) -> None:
+        self.cuts.clear()

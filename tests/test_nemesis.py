@@ -1,0 +1,184 @@
+"""The nemesis: every kind of fault strikes whom it should, is written down, and is undone."""
+
+import json
+from typing import Any
+
+import pytest
+from fake_cluster import FakeCluster
+
+from fencepost.model.kernel.randomness import Stream
+from fencepost.nemesis.drawing import Rhythm, draw_faults
+from fencepost.nemesis.faults import KINDS, FaultError, fault_from_data
+from fencepost.nemesis.injector import Injector
+
+KAFKA = (1, 2, 3, 101, 102, 103)
+RHYTHM = Rhythm(2_000_000, 28_000_000, 200_000, 900_000, 3_000_000, 3_000_000, ("orders-0", "__consumer_offsets-0"))
+
+
+def inject(*faults: dict[str, Any]) -> tuple[FakeCluster, Injector]:
+    cluster = FakeCluster()
+    parsed = [fault_from_data({"at_us": 1_000, "duration_us": 5_000, **fault}, "test") for fault in faults]
+    injector = Injector(cluster, parsed, lambda index: Stream(1, f"fault {index}"))
+    injector.start()
+    return cluster, injector
+
+
+def test_isolate_cuts_every_link_of_the_target_and_heals() -> None:
+    cluster, _ = inject({"kind": "isolate", "target": {"role": "active-controller"}})
+    cluster.scheduler.run_until(2_000)
+    others = [node for node in (*KAFKA, 1001, 1002) if node != 101]
+    assert sorted(cluster.cuts) == sorted([(101, o) for o in others] + [(o, 101) for o in others])
+    cluster.scheduler.run_until(6_000)
+    assert cluster.cuts == {}
+    event = cluster.recorder.events[0]
+    assert (event.f, event.node, event.value["nodes"], event.value["fault"]) == ("isolate", 101, [101], 0)
+
+
+@pytest.mark.parametrize(("direction", "link"), [("in", (2, 1)), ("out", (1, 2))])
+def test_one_way_cuts_one_direction(direction: str, link: tuple[int, int]) -> None:
+    cluster, _ = inject(
+        {"kind": "one-way", "direction": direction, "target": {"role": "leader", "partition": "orders-0"}})
+    cluster.scheduler.run_until(2_000)
+    assert link in cluster.cuts
+    assert (link[1], link[0]) not in cluster.cuts
+
+
+def test_cut_roles_cuts_only_that_role() -> None:
+    cluster, _ = inject({"kind": "cut-roles", "others": "controllers", "target": {"role": "node", "id": 2}})
+    cluster.scheduler.run_until(2_000)
+    assert sorted(cluster.cuts) == sorted([(2, c) for c in (101, 102, 103)] + [(c, 2) for c in (101, 102, 103)])
+
+
+def test_link_cuts_two_nodes_from_each_other() -> None:
+    cluster, _ = inject({"kind": "link", "target": {"role": "node", "id": 1}, "other": {"role": "node", "id": 3}})
+    cluster.scheduler.run_until(2_000)
+    assert sorted(cluster.cuts) == [(1, 3), (3, 1)]
+
+
+def test_halves_split_the_kafka_nodes_in_two() -> None:
+    cluster, _ = inject({"kind": "halves"})
+    cluster.scheduler.run_until(2_000)
+    sides = {node: sorted(other for other in KAFKA if other != node and (node, other) not in cluster.cuts) for node in KAFKA}
+    assert all(len(side) == 2 for side in sides.values())
+    assert all(node in sides[other] for node in KAFKA for other in sides[node])
+
+
+def test_in_a_majorities_ring_everyone_sees_a_majority_but_no_two_the_same() -> None:
+    class Five(FakeCluster):
+        controllers = (101, 102, 103)
+        brokers = (1, 2)
+
+    cluster = Five()
+    fault = fault_from_data({"kind": "majorities-ring", "at_us": 0, "duration_us": 10}, "test")
+    Injector(cluster, [fault], lambda index: Stream(1, f"fault {index}")).start()
+    cluster.scheduler.run_until(5)
+    nodes = (1, 2, 101, 102, 103)
+    views = [tuple(o for o in nodes if (n, o) not in cluster.cuts) for n in nodes]
+    assert all(len(view) == 3 for view in views)
+    assert len(set(views)) == 5
+
+
+def test_a_bridge_keeps_its_links() -> None:
+    cluster, _ = inject({"kind": "bridge", "target": {"role": "node", "id": 2}})
+    cluster.scheduler.run_until(2_000)
+    assert cluster.cuts
+    assert not any(2 in link for link in cluster.cuts)
+
+
+@pytest.mark.parametrize("kind", ["kill", "power-loss"])
+def test_a_stopped_process_is_started_again(kind: str) -> None:
+    cluster, _ = inject({"kind": kind, "target": {"role": "follower", "partition": "orders-0"}})
+    cluster.scheduler.run_until(10_000)
+    (struck_us, what, node), (started_us, _, again) = cluster.log
+    assert (what, struck_us, started_us) == (kind, 1_000, 6_000)
+    assert node == again
+    assert node in (2, 3)
+
+
+def test_a_shutdown_that_is_never_granted_ends_in_a_kill() -> None:
+    cluster, _ = inject({"kind": "shutdown", "target": {"role": "node", "id": 1}})
+    cluster.scheduler.run_until(10_000)
+    assert [what for _, what, _ in cluster.log] == ["shutdown", "kill", "start"]
+
+
+def test_a_pause_ends() -> None:
+    cluster, _ = inject({"kind": "pause", "target": {"role": "client"}})
+    cluster.scheduler.run_until(2_000)
+    assert cluster.paused[0] in (1001, 1002)
+    cluster.scheduler.run_until(7_000)
+    assert cluster.paused == []
+
+
+def test_a_fault_at_a_point_strikes_where_and_when_it_is_passed() -> None:
+    cluster, _ = inject()
+    fault = fault_from_data({
+        "kind": "power-loss", "duration_us": 100, "target": {"role": "here"},
+        "at_point": {"point": "raft.vote-granted", "count": 2, "from_us": 500}}, "test")
+    Injector(cluster, [fault], lambda index: Stream(1, f"fault {index}")).start()
+    for time_us, node in ((100, 101), (600, 102), (700, 103), (800, 102)):
+        cluster.scheduler.run_until(time_us)
+        cluster.pass_point("raft.vote-granted", node)
+        cluster.pass_point("raft.appended", node)
+    cluster.scheduler.run_until(10_000)
+    assert cluster.log == [(700, "power-loss", 103), (800, "start", 103)]
+
+
+def test_striking_a_node_that_is_down_is_recorded_as_skipped() -> None:
+    target = {"role": "node", "id": 1}
+    cluster, _ = inject({"kind": "kill", "target": target}, {"kind": "power-loss", "target": target, "at_us": 2_000})
+    cluster.scheduler.run_until(3_000)
+    assert [event.error for event in cluster.recorder.events] == [None, "node 1 is down already"]
+
+
+def test_healing_undoes_everything_and_stops_what_is_to_come() -> None:
+    cluster, injector = inject(
+        {"kind": "kill", "target": {"role": "node", "id": 1}}, {"kind": "pause", "target": {"role": "node", "id": 2}},
+        {"kind": "halves"}, {"kind": "kill", "target": {"role": "node", "id": 3}, "at_us": 3_000})
+    cluster.scheduler.run_until(2_000)
+    injector.heal(77)
+    assert (cluster.cuts, cluster.paused, cluster.down) == ({}, [], [])
+    cluster.scheduler.run_until(10_000)
+    assert (cluster.cuts, cluster.paused, cluster.down) == ({}, [], [])
+    assert cluster.recorder.events[-1].value == {"quiet_us": 77}
+
+
+def test_overlapping_pauses_of_one_node_end_with_the_last() -> None:
+    target = {"role": "node", "id": 1}
+    cluster, _ = inject({"kind": "pause", "target": target}, {"kind": "pause", "target": target, "at_us": 3_000})
+    cluster.scheduler.run_until(7_000)
+    assert cluster.paused == [1]
+    cluster.scheduler.run_until(9_000)
+    assert cluster.paused == []
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    ([], "an object"),
+    ({"kind": "earthquake"}, "unknown kind 'earthquake'"),
+    ({"kind": "halves", "duration_us": 1}, "exactly one of"),
+    ({"kind": "halves", "at_us": -1, "duration_us": 1}, "at_us is a whole number"),
+    ({"kind": "halves", "at_us": 1, "duration_us": "5s"}, "duration_us is a whole number"),
+    ({"kind": "kill", "at_us": 1, "duration_us": 1}, "needs a target"),
+    ({"kind": "link", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}}, "needs `other`"),
+    ({"kind": "one-way", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}}, "direction"),
+    ({"kind": "cut-roles", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "others": "x"}, "others"),
+    ({"kind": "halves", "at_us": 1, "duration_us": 1, "colour": "red"}, "unknown field 'colour'"),
+    ({"kind": "halves", "at_point": {"count": 1}, "duration_us": 1}, "at_point needs a point"),
+])
+def test_a_wrong_fault_is_refused_with_its_place(data: Any, message: str) -> None:
+    with pytest.raises(FaultError, match=message) as caught:
+        fault_from_data(data, "faults.json, fault 3")
+    assert str(caught.value).startswith("faults.json, fault 3: ")
+
+
+def test_drawn_schedules_survive_being_written_and_read() -> None:
+    for seed in range(200):
+        faults = draw_faults(Stream(seed, "schedule"), RHYTHM)
+        data = json.loads(json.dumps([fault.to_data() for fault in faults]))
+        assert [fault_from_data(fault, "here") for fault in data] == faults
+
+
+def test_drawing_reaches_every_kind_and_leaves_each_off_in_many_seeds() -> None:
+    runs = [draw_faults(Stream(seed, "schedule"), RHYTHM) for seed in range(300)]
+    for kind in KINDS:
+        using = sum(any(fault.kind == kind for fault in faults) for faults in runs)
+        assert 60 <= using <= 200, f"{kind} is in {using} of 300 schedules"
