@@ -148,7 +148,7 @@ class SimulatedCluster:
     # --- who is who -----------------------------------------------------------------------------------------------
 
     def roles(self) -> dict[str, list[int]]:
-        """The nodes that believe themselves to be the active controller, or to lead the quorum; there may be several."""
+        """Who believes to be the active controller, and who to lead the quorum; there may be several."""
         running = [node for node in self.nodes.values() if node.running]
         return {
             "active-controller": [n.node_id for n in running if n.controller is not None and n.controller.is_active],

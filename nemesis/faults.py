@@ -7,7 +7,7 @@ for how long (`duration_us`, after which it is undone), and at whom (`target`, s
 | --- | --- | --- |
 | isolate | all links of the target are cut, both ways | a host's network interface or its switch port fails |
 | one-way | links towards the target (`direction` in) or from it (out) are cut | an asymmetric route, a firewall rule |
-| cut-roles | links between target and a role (`others`: controllers, brokers, clients) are cut | a rack's uplink fails |
+| cut-roles | links between target and `others` (controllers, brokers, clients) are cut | a rack's uplink fails |
 | link | the links between `target` and `other` are cut, both ways | one bad cable |
 | halves | the Kafka nodes fall into two halves, drawn | a switch between racks fails |
 | majorities-ring | every node sees a majority, no two see the same | a network with broken routing |
