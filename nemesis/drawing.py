@@ -6,33 +6,18 @@ half done, the next one strikes. Some start at a named point of the model, becau
 given,
 a batch written and not yet synced, an ISR change on its way) are too short to be met by chance.
 
-Swarm testing (Groce et al., ISSTA 2012): each seed leaves every kind of fault off with even odds, so that no kind can
-always mask another. Which bug is switched on is never looked at.
+Episodes are free, or follow one of the `storylines`. Swarm testing (Groce et al., ISSTA 2012): each seed leaves every
+kind of fault, and every storyline, off with even odds, so that none can always mask another; a third of the seeds tell
+no story, a third nothing else. Which bug is switched on is never looked at.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from fencepost.nemesis.faults import KINDS, Fault, Trigger
+from fencepost.nemesis.rhythm import Rhythm
+from fencepost.nemesis.storylines import STORYLINES
 from fencepost.nemesis.targets import Draws
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """The time-outs that a schedule plays against, in microseconds, and the span in which faults may begin.
-
-    partitions: the topic-partitions worth aiming at, those of __consumer_offsets among them.
-    """
-
-    begin_us: int
-    end_us: int
-    fetch_timeout_us: int
-    session_timeout_us: int
-    replica_lag_us: int
-    client_session_us: int
-    partitions: tuple[str, ...]
-
 
 #: Points at which an episode may start, by plane.
 QUORUM_POINTS = (
@@ -67,11 +52,19 @@ class Drawing:
         self._clients = draws.chance(1, 2)
         self._quorum_share = draws.choice((1, 3, 5))
         self._focus = draws.choice(rhythm.partitions)
+        told = [storyline for storyline in STORYLINES if draws.chance(1, 2)]
+        self._storylines = told or [draws.choice(STORYLINES)]
+        #: Of 6 episodes, how many are storylines.
+        self._story_share = draws.choice((0, 3, 6))
         self.faults: list[Fault] = []
 
     def episode(self, at_us: int) -> None:
         """Add one episode that starts at `at_us`, or at a point passed from then on."""
         draws = self._draws
+        if draws.below(6) < self._story_share:
+            partition = self._focus if draws.chance(2, 3) else draws.choice(self._rhythm.partitions)
+            self.faults += draws.choice(self._storylines)(draws, self._rhythm, partition, at_us)
+            return
         if self._clients and draws.chance(1, 6):
             self._strike_client(at_us)
             return

@@ -31,7 +31,7 @@ NETWORK_KINDS = KINDS[:7]
 #: Kinds that strike all Kafka nodes and so need no target.
 GLOBAL_KINDS = ("halves", "majorities-ring")
 
-_FIELDS = ("kind", "at_us", "at_point", "duration_us", "target", "other", "others", "direction")
+_FIELDS = ("kind", "name", "at_us", "at_point", "duration_us", "target", "other", "others", "direction")
 
 
 class FaultError(ValueError):
@@ -51,7 +51,7 @@ class Trigger:
 class Fault:
     """One fault of a schedule. Times are virtual microseconds since the start of the run.
 
-    Exactly one of `at_us` and `at_point` is set.
+    Exactly one of `at_us` and `at_point` is set. A later fault may target the node that the one of that `name` struck.
     """
 
     kind: str
@@ -62,10 +62,13 @@ class Fault:
     other: Mapping[str, Any] | None = None
     others: str | None = None
     direction: str | None = None
+    name: str | None = None
 
     def to_data(self) -> dict[str, Any]:
         """The fault as a spec or a schedule file stores it."""
         data: dict[str, Any] = {"kind": self.kind}
+        if self.name is not None:
+            data["name"] = self.name
         if self.at_us is not None:
             data["at_us"] = self.at_us
         if self.at_point is not None:
@@ -107,7 +110,7 @@ def fault_from_data(data: Any, where: str) -> Fault:
         raise FaultError(f"{where}: one-way needs direction: in or out")
     return Fault(
         kind, _whole_number(data.get("duration_us"), "duration_us", where), at_us, at_point, data.get("target") or {},
-        data.get("other"), data.get("others"), data.get("direction"),
+        data.get("other"), data.get("others"), data.get("direction"), data.get("name"),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fencepost.nemesis.cluster import Cluster
 from fencepost.nemesis.faults import GLOBAL_KINDS, NETWORK_KINDS, Fault
-from fencepost.nemesis.targets import Draws, resolve
+from fencepost.nemesis.targets import Draws, Memory, resolve
 
 Link = tuple[int, int]
 
@@ -22,7 +22,7 @@ class Injector:
         self._faults = list(faults)
         self._draws = draws
         self._healed = False
-        self._previous: int | None = None
+        self._memory = Memory()
         self._passed: dict[str, int] = {}
         self._waiting: dict[str, list[int]] = {}
         #: What is still to be undone: index of the fault -> (its links) or (the node to bring back).
@@ -75,14 +75,15 @@ class Injector:
             return
         fault = self._faults[index]
         draws = self._draws(index)
+        self._memory.here = here
         node = None
         if fault.kind not in GLOBAL_KINDS:
-            node = resolve(fault.target, self._cluster, draws, here, self._previous)
+            node = resolve(fault.target, self._cluster, draws, self._memory)
             if node is None:
                 self._skip(index, "no node fits the target")
                 return
         if fault.kind in NETWORK_KINDS:
-            self._cut(index, fault, node, draws, here)
+            self._cut(index, fault, node, draws)
         else:
             assert node is not None
             self._strike(index, fault, node)
@@ -92,7 +93,7 @@ class Injector:
         if not cluster.is_running(node):
             self._skip(index, f"node {node} is down already")
             return
-        self._previous = node
+        self._remember(fault, node)
         self._record(index, fault, [node])
         if fault.kind == "pause":
             self._paused[index] = node
@@ -102,13 +103,18 @@ class Injector:
             {"kill": cluster.kill, "power-loss": cluster.power_off, "shutdown": cluster.shut_down}[fault.kind](node)
         cluster.schedule(fault.duration_us, self._undo, index)
 
-    def _cut(self, index: int, fault: Fault, node: int | None, draws: Draws, here: int | None) -> None:
-        links = self._links_of(fault, node, draws, here)
+    def _remember(self, fault: Fault, node: int) -> None:
+        self._memory.previous = node
+        if fault.name is not None:
+            self._memory.struck[fault.name] = node
+
+    def _cut(self, index: int, fault: Fault, node: int | None, draws: Draws) -> None:
+        links = self._links_of(fault, node, draws)
         if not links:
             self._skip(index, "no link fits the target")
             return
         if node is not None:
-            self._previous = node
+            self._remember(fault, node)
         nodes = [node] if node is not None else sorted({end for link in links for end in link})
         self._record(index, fault, nodes, links)
         self._links[index] = links
@@ -116,7 +122,7 @@ class Injector:
             self._cluster.cut(source, destination)
         self._cluster.schedule(fault.duration_us, self._undo, index)
 
-    def _links_of(self, fault: Fault, node: int | None, draws: Draws, here: int | None) -> list[Link]:
+    def _links_of(self, fault: Fault, node: int | None, draws: Draws) -> list[Link]:
         cluster = self._cluster
         kafka = sorted({*cluster.controllers, *cluster.brokers})
         if fault.kind == "halves":
@@ -128,7 +134,7 @@ class Injector:
             rest = draws.shuffled([other for other in kafka if other != node])
             return _halves(rest)
         if fault.kind == "link":
-            other = resolve(fault.other or {}, cluster, draws, here, self._previous)
+            other = resolve(fault.other or {}, cluster, draws, self._memory)
             return [] if other is None or other == node else [(node, other), (other, node)]
         if fault.kind == "cut-roles":
             by_role = {"controllers": cluster.controllers, "brokers": cluster.brokers, "clients": cluster.client_ids}

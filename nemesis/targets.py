@@ -10,18 +10,20 @@
 | node | the node with that id | id |
 | here | the node that passed the point which triggered the fault | |
 | previous | the node that the last fault with a single target struck | |
+| struck | the node that the fault of that name struck | name |
 
 Where several nodes fit, one is drawn by the fault's own stream, so that replay resolves it alike.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fencepost.nemesis.cluster import Cluster
 
 ROLES = (
     "active-controller", "standby-controller", "controller", "broker", "client", "leader", "follower", "coordinator",
-    "node", "here", "previous",
+    "node", "here", "previous", "struck",
 )
 
 
@@ -47,15 +49,27 @@ class Draws(Protocol):
         """A shuffled copy."""
 
 
-def candidates(target: Mapping[str, Any], cluster: Cluster, here: int | None, previous: int | None) -> list[int]:
+@dataclass(slots=True)
+class Memory:
+    """What targets refer back to.
+
+    here: the node that passed the point which triggers the fault at hand.
+    previous: the node struck last. struck: the nodes struck by faults with a name.
+    """
+
+    here: int | None = None
+    previous: int | None = None
+    struck: dict[str, int] = field(default_factory=dict)
+
+
+def candidates(target: Mapping[str, Any], cluster: Cluster, memory: Memory) -> list[int]:
     """All nodes that fit the target now, in ascending order."""
     role = target.get("role")
     if role == "node":
         return [int(target["id"])]
-    if role == "here":
-        return [] if here is None else [here]
-    if role == "previous":
-        return [] if previous is None else [previous]
+    if role in ("here", "previous", "struck"):
+        node = memory.struck.get(str(target.get("name"))) if role == "struck" else getattr(memory, role)
+        return [] if node is None else [node]
     if role in ("active-controller", "standby-controller"):
         roles = cluster.roles()
         active = roles["active-controller"] or roles["raft-leader"]
@@ -69,9 +83,7 @@ def candidates(target: Mapping[str, Any], cluster: Cluster, here: int | None, pr
     return sorted(by_kind.get(str(role), ()))
 
 
-def resolve(
-    target: Mapping[str, Any], cluster: Cluster, draws: Draws, here: int | None, previous: int | None
-) -> int | None:
+def resolve(target: Mapping[str, Any], cluster: Cluster, draws: Draws, memory: Memory) -> int | None:
     """One node that fits the target now, or None when there is none."""
-    nodes = candidates(target, cluster, here, previous)
+    nodes = candidates(target, cluster, memory)
     return draws.choice(nodes) if nodes else None

@@ -7,9 +7,11 @@ import pytest
 from fake_cluster import FakeCluster
 
 from fencepost.model.kernel.randomness import Stream
-from fencepost.nemesis.drawing import Rhythm, draw_faults
+from fencepost.nemesis.drawing import draw_faults
 from fencepost.nemesis.faults import KINDS, FaultError, fault_from_data
 from fencepost.nemesis.injector import Injector
+from fencepost.nemesis.rhythm import Rhythm
+from fencepost.nemesis.storylines import STORYLINES
 
 KAFKA = (1, 2, 3, 101, 102, 103)
 RHYTHM = Rhythm(2_000_000, 28_000_000, 200_000, 900_000, 3_000_000, 3_000_000, ("orders-0", "__consumer_offsets-0"))
@@ -183,3 +185,24 @@ def test_drawing_reaches_every_kind_and_leaves_each_off_in_many_seeds() -> None:
     for kind in KINDS:
         using = sum(any(fault.kind == kind for fault in faults) for faults in runs)
         assert 60 <= using <= 200, f"{kind} is in {using} of 300 schedules"
+
+
+def test_a_later_fault_finds_the_node_that_a_named_one_struck() -> None:
+    cluster, _ = inject(
+        {"kind": "pause", "name": "victim", "target": {"role": "follower", "partition": "orders-0"}},
+        {"kind": "isolate", "target": {"role": "struck", "name": "victim"}, "at_us": 2_000},
+        {"kind": "isolate", "target": {"role": "struck", "name": "nobody"}, "at_us": 2_000})
+    cluster.scheduler.run_until(3_000)
+    first, second, third = cluster.recorder.events
+    assert first.node == second.node
+    assert third.error == "no node fits the target"
+
+
+@pytest.mark.parametrize("storyline", STORYLINES, ids=lambda storyline: storyline.__name__)
+def test_every_storyline_is_a_schedule_that_can_be_written(storyline: Any) -> None:
+    shapes = set()
+    for seed in range(30):
+        faults = storyline(Stream(seed, "story"), RHYTHM, "orders-0", 5_000_000)
+        assert [fault_from_data(fault.to_data(), "here") for fault in faults] == faults
+        shapes.add(tuple((fault.kind, fault.at_us, fault.duration_us) for fault in faults))
+    assert len(shapes) > 20, "each telling is drawn anew"

@@ -1,0 +1,201 @@
+"""Storylines: short stories of faults in company, each the shape of a whole class of failures.
+
+Free episodes reach what one or two independent faults can reach. What follows needs a story: somebody falls behind,
+then
+the one who knows more dies; a request is under way while the one it speaks of becomes another. Each storyline is drawn
+anew: whom it strikes, how (a crash, a power cut, a cut of the network), and all of its times. None knows of any bug.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fencepost.nemesis.faults import Fault, Trigger
+from fencepost.nemesis.rhythm import Rhythm
+from fencepost.nemesis.targets import Draws
+
+Storyline = Callable[[Draws, Rhythm, str, int], list[Fault]]
+Target = Mapping[str, Any]
+
+ACTIVE: Target = {"role": "active-controller"}
+HERE: Target = {"role": "here"}
+
+
+def leader_of(partition: str) -> Target:
+    """The partition's leader."""
+    return {"role": "leader", "partition": partition}
+
+
+def follower_of(partition: str) -> Target:
+    """Any one of the partition's followers."""
+    return {"role": "follower", "partition": partition}
+
+
+def struck(name: str) -> Target:
+    """The node that the fault of that name struck."""
+    return {"role": "struck", "name": name}
+
+
+def successive_leaders(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A follower falls behind for a moment; then one leader after the other goes, faster than all can catch up."""
+    faults = []
+    if draws.chance(2, 3):
+        duration_us = draws.between(rhythm.fetch_timeout_us // 4, rhythm.session_timeout_us)
+        faults.append(_away(draws, at_us, follower_of(partition), duration_us))
+        at_us += draws.between(0, duration_us)
+    for _ in range(draws.between(2, 3)):
+        duration_us = draws.between(rhythm.session_timeout_us, rhythm.replica_lag_us * 2)
+        faults.append(_gone(draws, at_us, leader_of(partition), duration_us))
+        at_us += rhythm.session_timeout_us + draws.between(0, rhythm.session_timeout_us)
+    return faults
+
+
+def moved_leadership(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """The leader is asked to go in order, or is cut from the controllers, and soon after both it and its heir are
+    gone."""
+    gap_us = draws.between(rhythm.fetch_timeout_us // 50, rhythm.fetch_timeout_us)
+    long_us = draws.between(rhythm.session_timeout_us * 2, rhythm.replica_lag_us * 2)
+    if draws.chance(1, 2):
+        first = Fault("shutdown", long_us, at_us, None, leader_of(partition))
+        return [first, *_at_point(draws, "broker.became-leader", at_us, HERE, long_us, gap_us)]
+    name = f"first leader {at_us}"
+    first = Fault("cut-roles", long_us, at_us, None, leader_of(partition), others="controllers", name=name)
+    dies_us = at_us + rhythm.session_timeout_us + draws.between(0, rhythm.session_timeout_us // 2)
+    return [
+        first, Fault("kill", long_us, dies_us, None, struck(name)),
+        *_at_point(draws, "broker.became-leader", at_us, HERE, long_us, gap_us),
+    ]
+
+
+def request_under_way(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A leader asks for an ISR and is cut from the controllers; the replica it speaks of becomes another meanwhile; the
+    request arrives late, and then the leader dies."""
+    name = f"follower {at_us}"
+    restart_us = draws.between(500, rhythm.fetch_timeout_us // 2)
+    asked = Trigger("broker.isr-proposed", draws.between(1, 4), at_us + rhythm.fetch_timeout_us)
+    cut_us = draws.between(rhythm.fetch_timeout_us, rhythm.session_timeout_us)
+    dies_us = at_us + rhythm.session_timeout_us * 2 + draws.between(0, rhythm.replica_lag_us)
+    return [
+        Fault("power-loss", restart_us, at_us, None, follower_of(partition), name=name),
+        Fault(draws.choice(("cut-roles", "cut-roles", "pause")), cut_us, None, asked, HERE, others="controllers"),
+        Fault("power-loss", restart_us, None, asked, draws.choice((struck(name), follower_of(partition)))),
+        _gone(draws, dies_us, leader_of(partition), rhythm.replica_lag_us),
+    ]
+
+
+def slow_reboot(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A follower loses power and comes back about when its session runs out, cut from its peers; then the leader
+    dies."""
+    session_us = rhythm.session_timeout_us
+    away_us = session_us + draws.between(-session_us // 10, session_us // 4)
+    if draws.chance(1, 3):
+        away_us = draws.between(500, session_us // 2)
+    name = f"rebooted {at_us}"
+    faults = [Fault("power-loss", away_us, at_us, None, follower_of(partition), name=name)]
+    if draws.chance(1, 3):
+        faults.append(_gone(draws, at_us + draws.between(1, away_us), ACTIVE, session_us))
+    blocked_us = draws.between(session_us, rhythm.replica_lag_us)
+    faults.append(Fault("cut-roles", blocked_us, at_us + away_us, None, struck(name), others="brokers"))
+    dies_us = at_us + away_us + draws.between(0, blocked_us)
+    for _ in range(draws.between(1, 2)):
+        faults.append(_gone(draws, dies_us, leader_of(partition), rhythm.replica_lag_us))
+        dies_us += draws.between(session_us, session_us * 2)
+    return faults
+
+
+def stale_follower(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A broker no longer hears of metadata and goes on as before, while leadership moves and moves again."""
+    blind_us = draws.between(rhythm.session_timeout_us // 2, rhythm.replica_lag_us)
+    blind = draws.choice((follower_of(partition), leader_of(partition)))
+    faults = [Fault("cut-roles", blind_us, at_us, None, blind, others="controllers")]
+    for _ in range(draws.between(1, 3)):
+        at_us += draws.between(rhythm.fetch_timeout_us // 10, rhythm.session_timeout_us)
+        duration_us = draws.between(rhythm.fetch_timeout_us, rhythm.replica_lag_us)
+        faults.append(_gone(draws, at_us, leader_of(partition), duration_us))
+    return faults
+
+
+def unsynced(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """The power fails between a write and its fsync in the quorum, and the leader is lost at the same moment."""
+    point = draws.choice((
+        "raft.appended", "raft.appended", "raft.leader-appended", "raft.vote-granted", "raft.became-leader",
+        "raft.became-candidate", "raft.high-watermark", "controller.appended"))
+    trigger = Trigger(point, draws.between(1, 12), at_us)
+    restart_us = draws.between(500, rhythm.fetch_timeout_us)
+    faults = [Fault(draws.choice(("power-loss", "power-loss", "kill")), restart_us, None, trigger, HERE)]
+    if draws.chance(3, 4):
+        duration_us = draws.between(rhythm.fetch_timeout_us, rhythm.fetch_timeout_us * 5)
+        faults.append(_away(draws, None, ACTIVE, duration_us, trigger))
+    return faults
+
+
+def contested_elections(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """Elections follow one another: each winner is struck as it wins and is back at once, while others still ask."""
+    faults = [Fault(draws.choice(("kill", "power-loss", "shutdown")), draws.between(500, rhythm.fetch_timeout_us),
+                    at_us, None, ACTIVE)]
+    for _ in range(draws.between(1, 4)):
+        trigger = Trigger(
+            draws.weighted((("raft.became-leader", 3), ("raft.became-candidate", 1), ("raft.leader-appended", 2))),
+            draws.between(1, 2), at_us)
+        restart_us = draws.between(500, draws.choice((3_000, 20_000, rhythm.fetch_timeout_us)))
+        kind = draws.choice(("kill", "power-loss", "isolate", "pause"))
+        faults.append(Fault(kind, restart_us if kind in ("kill", "power-loss") else restart_us * 4, None, trigger,
+        HERE))
+        at_us += draws.between(rhythm.fetch_timeout_us // 2, rhythm.fetch_timeout_us * 2)
+    return faults
+
+
+def deaf_leader(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """Nothing reaches a leader any more, though it can still send."""
+    target = draws.choice((ACTIVE, ACTIVE, leader_of(partition)))
+    duration_us = draws.between(rhythm.fetch_timeout_us * 2, rhythm.fetch_timeout_us * 8)
+    return [Fault("one-way", duration_us, at_us, None, target, direction="in")]
+
+
+def last_replica_standing(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """The followers fall away one after the other until the ISR is the leader alone; then the leader goes."""
+    faults = []
+    for _ in range(2):
+        duration_us = draws.between(rhythm.replica_lag_us, rhythm.replica_lag_us * 2)
+        faults.append(_away(draws, at_us, follower_of(partition), duration_us))
+        at_us += draws.between(0, rhythm.session_timeout_us)
+    at_us += draws.between(rhythm.session_timeout_us, rhythm.replica_lag_us)
+    faults.append(_gone(draws, at_us, leader_of(partition), rhythm.session_timeout_us))
+    return faults
+
+
+def zombie_consumer(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A consumer sleeps past its session, its coordinator may move meanwhile, and it wakes up with its old
+    assignment."""
+    session_us = rhythm.client_session_us
+    faults = [Fault("pause", draws.between(session_us // 2, session_us * 2), at_us, None, {"role": "client"})]
+    if draws.chance(1, 3):
+        faults.append(_gone(draws, at_us + draws.between(0, session_us), leader_of(partition), session_us))
+    return faults
+
+
+STORYLINES: tuple[Storyline, ...] = (
+    successive_leaders, moved_leadership, request_under_way, slow_reboot, stale_follower, unsynced,
+    contested_elections, deaf_leader, last_replica_standing, zombie_consumer,
+)
+
+
+def _gone(draws: Draws, at_us: int, target: Target, duration_us: int) -> Fault:
+    """The target no longer takes part: it dies, loses power, freezes or is cut off."""
+    kind = draws.weighted((("kill", 3), ("power-loss", 3), ("isolate", 2), ("pause", 1), ("shutdown", 1)))
+    return Fault(kind, duration_us, at_us, None, target)
+
+
+def _away(
+    draws: Draws, at_us: int | None, target: Target, duration_us: int, trigger: Trigger | None = None
+) -> Fault:
+    """The target is out of touch, but lives."""
+    kind = draws.weighted((("isolate", 3), ("cut-roles", 2), ("pause", 2)))
+    return Fault(kind, duration_us, at_us, trigger, target, others="brokers" if kind == "cut-roles" else None)
+
+
+def _at_point(
+    draws: Draws, point: str, from_us: int, target: Target, duration_us: int, gap_us: int
+) -> list[Fault]:
+    """One strike as a point is passed, on the first or second time after `from_us + gap_us`."""
+    kind = draws.choice(("kill", "power-loss"))
+    return [Fault(kind, duration_us, None, Trigger(point, draws.between(1, 2), from_us + gap_us), target)]
