@@ -1,0 +1,75 @@
+"""Which checkers judge a history, and how they are run together.
+
+Each checker module has `build(header) -> list[Checker]`. Checkers are fed in the order of the list, so that several of
+one module may share what the first of them (a ledger, say) has learnt from the same event.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fencepost.checkers.verdict import UNKNOWN, Checker, Result
+from fencepost.histories.event import Event
+
+#: The builders of all checkers, in the order in which their checkers are fed.
+BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = ()
+
+
+def build_checkers(header: dict[str, Any]) -> list[Checker]:
+    """New checkers for a history with this header."""
+    return [checker for build in BUILDERS for checker in build(header)]
+
+
+class CheckerSet:
+    """Feeds several checkers and collects their results; one that raises ends as `unknown`, the others go on."""
+
+    def __init__(self, checkers: list[Checker]) -> None:
+        self.checkers = checkers
+        self._failures: dict[int, str] = {}
+        self._by_name: dict[str, list[tuple[int, Checker]]] = {}
+
+    def feed(self, event: Event) -> None:
+        """Pass the next event to every checker that wants it."""
+        wanting = self._by_name.get(event.f)
+        if wanting is None:
+            wanting = self._by_name[event.f] = self._wanting(event.f)
+        for position, checker in wanting:
+            try:
+                checker.feed(event)
+            except Exception as error:  # a broken checker must not hide what the others find
+                self._fail(position, f"it failed at event {event.index} ({event.f}): {type(error).__name__}: {error}")
+
+    @property
+    def violated(self) -> bool:
+        """Whether any checker has found a violation so far."""
+        return any(checker.violations for checker in self.checkers)
+
+    def finish(self) -> list[Result]:
+        """The result of each checker, in their order."""
+        return [self._finish(position, checker) for position, checker in enumerate(self.checkers)]
+
+    def _finish(self, position: int, checker: Checker) -> Result:
+        failure = self._failures.get(position)
+        if failure is None:
+            try:
+                return checker.finish()
+            except Exception as error:  # as above
+                failure = f"it failed at the end: {type(error).__name__}: {error}"
+        return Result(checker.name, UNKNOWN, list(checker.violations), [], [f"checker {checker.name}: {failure}"])
+
+    def _wanting(self, name: str) -> list[tuple[int, Checker]]:
+        return [
+            (position, checker) for position, checker in enumerate(self.checkers)
+            if position not in self._failures and (checker.consumes is None or name in checker.consumes)]
+
+    def _fail(self, position: int, failure: str) -> None:
+        self._failures[position] = failure
+        for name, wanting in self._by_name.items():
+            self._by_name[name] = [entry for entry in wanting if entry[0] != position]
+
+
+def run_checkers(header: dict[str, Any], events: Iterable[Event]) -> list[Result]:
+    """Judge a whole history: the result of every checker."""
+    checkers = CheckerSet(build_checkers(header))
+    for event in events:
+        checkers.feed(event)
+    return checkers.finish()
