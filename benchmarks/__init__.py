@@ -1,0 +1,1 @@
+"""What the simulation costs: `python -m benchmarks` prints it all in one run."""
