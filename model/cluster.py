@@ -1,7 +1,7 @@
 """The simulated cluster: what a run drives and the nemesis strikes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from fencepost.histories.recorder import Recorder
@@ -15,32 +15,7 @@ from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer
 from fencepost.model.kernel.simulation import Physics, Simulation
-
-FIRST_CONTROLLER_ID = 101
-FIRST_CLIENT_ID = 1001
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How many nodes of each kind; `combined` makes each of the `controllers` a broker too."""
-
-    controllers: int = 3
-    brokers: int = 3
-    clients: int = 6
-    combined: bool = False
-
-    def controller_ids(self) -> tuple[int, ...]:
-        """Combined nodes count from 1, isolated controllers from 101."""
-        first = 1 if self.combined else FIRST_CONTROLLER_ID
-        return tuple(range(first, first + self.controllers))
-
-    def broker_ids(self) -> tuple[int, ...]:
-        """Brokers count from 1."""
-        return tuple(range(1, 1 + self.brokers))
-
-    def client_ids(self) -> tuple[int, ...]:
-        """Clients' nodes count from 1001."""
-        return tuple(range(FIRST_CLIENT_ID, FIRST_CLIENT_ID + self.clients))
+from fencepost.model.shape import Shape
 
 
 class SimulatedCluster:
