@@ -1,0 +1,259 @@
+"""Many seeds of one spec, in parallel: what each gave, and what they add up to.
+
+Seeds are independent and a run is a pure function of its spec, so neither the number of workers nor the order in
+which they finish changes what a campaign finds. With `until_failure` it ends at the lowest failing seed: seeds below the first
+failure found are still waited for.
+"""
+
+import hashlib
+import json
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fencepost.harness.coverage import Coverage
+from fencepost.harness.pool import Outcome, Pool
+from fencepost.harness.spec import RunSpec
+from fencepost.histories.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID, FencepostError, StoreError
+
+EXIT_CODES = {"valid": EXIT_VALID, "invalid": EXIT_INVALID, "unknown": EXIT_UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A campaign as ordered.
+
+    spec: what every seed runs; its own seed is not looked at. keep: "failures" or "all" run directories.
+    """
+
+    spec: RunSpec
+    first: int
+    seeds: int
+    jobs: int
+    store: Path
+    until_failure: bool = False
+    keep: str = "failures"
+    not_modelled: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class SeedOutcome:
+    """What one seed gave; everything in it travels between processes."""
+
+    seed: int
+    verdict: str
+    digest: str = ""
+    violations: list[dict[str, Any]] = field(default_factory=list)
+    excused: list[dict[str, Any]] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+    run_directory: str | None = None
+    trouble: str | None = None
+    cpu_seconds: float = 0.0
+    kernel_events: int = 0
+    virtual_us: int = 0
+
+
+@dataclass(slots=True)
+class Campaign:
+    """A campaign under way or done.
+
+    outcomes: by seed. started, ended: monotonic wall-clock seconds. stopped: why it ended early, in words, or None.
+    """
+
+    order: Order
+    outcomes: dict[int, SeedOutcome] = field(default_factory=dict)
+    started: float = 0.0
+    ended: float = 0.0
+    stopped: str | None = None
+    interrupted: bool = False
+    deaths: int = 0
+
+    def sorted_outcomes(self) -> list[SeedOutcome]:
+        """The outcomes in the order of their seeds."""
+        return [self.outcomes[seed] for seed in sorted(self.outcomes)]
+
+    def count(self, verdict: str) -> int:
+        """How many seeds gave that verdict."""
+        return sum(outcome.verdict == verdict for outcome in self.outcomes.values())
+
+    @property
+    def verdict(self) -> str:
+        """invalid > unknown > valid; a campaign that was interrupted is not valid but unknown."""
+        if self.count("invalid"):
+            return "invalid"
+        return "unknown" if self.count("unknown") or self.interrupted or not self.outcomes else "valid"
+
+    @property
+    def digest(self) -> str:
+        """Of all seeds' digests, in their order."""
+        hasher = hashlib.sha256()
+        for outcome in self.sorted_outcomes():
+            hasher.update(f"{outcome.seed} {outcome.digest}\n".encode())
+        return hasher.hexdigest()
+
+    def coverage(self) -> Coverage:
+        """Everything that the seeds reached together."""
+        total = Coverage()
+        for outcome in self.sorted_outcomes():
+            total.add(outcome.coverage)
+        return total
+
+    def failures_by_rule(self) -> dict[str, list[SeedOutcome]]:
+        """Failing seeds under the rule that each broke first."""
+        groups: dict[str, list[SeedOutcome]] = {}
+        for outcome in self.sorted_outcomes():
+            if outcome.violations:
+                groups.setdefault(outcome.violations[0]["rule"], []).append(outcome)
+        return groups
+
+    def excused_by_reason(self) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+        """(seed, excused loss) by the reason of the excuse."""
+        groups: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        for outcome in self.sorted_outcomes():
+            for excuse in outcome.excused:
+                groups.setdefault(excuse["reason"], []).append((outcome.seed, excuse))
+        return groups
+
+
+Progress = Callable[[Campaign], None]
+
+
+def available_cpus() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_campaign(order: Order, progress: Progress) -> Campaign:
+    """Run a campaign; `progress` is called after every seed. Ctrl-C ends it with what it has.
+
+    Raises StoreError when the store cannot be written, InputError when the spec cannot be run.
+    """
+    campaign = Campaign(order, started=time.monotonic())
+    check_store(order.store)
+    pool = Pool(min(order.jobs, order.seeds), run_seed)
+    outcomes = pool.run(_items(campaign))
+    try:
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+            result = _seed_outcome(outcome)
+            campaign.outcomes[result.seed] = result
+            campaign.deaths = pool.deaths
+            progress(campaign)
+            if _is_over(campaign, pool):
+                break
+    except KeyboardInterrupt:
+        campaign.interrupted = True
+        campaign.stopped = "interrupted"
+    finally:
+        outcomes.close()  # type: ignore[attr-defined]
+        campaign.ended = time.monotonic()
+    if campaign.outcomes:
+        _write_summary(campaign)
+    return campaign
+
+
+def _items(campaign: Campaign) -> Iterator[tuple[Order, int]]:
+    order = campaign.order
+    for seed in range(order.first, order.first + order.seeds):
+        if order.until_failure and campaign.count("invalid"):
+            return
+        yield order, seed
+
+
+def _is_over(campaign: Campaign, pool: Pool) -> bool:
+    """Whether a failure was found and every lower seed is done; drops what higher seeds gave meanwhile."""
+    failing = [seed for seed, outcome in campaign.outcomes.items() if outcome.verdict == "invalid"]
+    if not campaign.order.until_failure or not failing:
+        return False
+    lowest = min(failing)
+    if any(seed < lowest for _, seed in pool.busy()):
+        return False
+    campaign.outcomes = {seed: outcome for seed, outcome in campaign.outcomes.items() if seed <= lowest}
+    campaign.stopped = "a failure was found"
+    return True
+
+
+def _seed_outcome(outcome: Outcome) -> SeedOutcome:
+    if outcome.death is None:
+        assert isinstance(outcome.value, SeedOutcome)
+        return outcome.value
+    _, seed = outcome.item
+    return SeedOutcome(seed, "unknown", trouble=f"its worker process died ({outcome.death})")
+
+
+def run_seed(item: tuple[Order, int]) -> SeedOutcome:
+    """Run one seed of an order; the workers' task. Raises what `run` and the store refuse."""
+    try:
+        return _run_seed(*item)
+    except FencepostError:
+        raise
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return SeedOutcome(item[1], "unknown", trouble=(
+            f"fencepost crashed: {type(error).__name__}: {error} in {Path(where.filename).name} line {where.lineno}"))
+
+
+def _run_seed(order: Order, seed: int) -> SeedOutcome:
+    from fencepost.harness.run import report, run, store_run
+
+    started = time.process_time()
+    result = run(replace(order.spec, seed=seed))
+    run_directory = None
+    if result.verdict != "valid" or order.keep == "all":
+        run_directory = str(store_run(result, order.store, order.not_modelled))
+    data = report(result, order.not_modelled)
+    unknown = [f"{checker['checker']}: {'; '.join(checker['notes']) or 'unknown'}"
+               for checker in data["checkers"] if checker["verdict"] == "unknown"]
+    return SeedOutcome(
+        seed, result.verdict, result.digest, data["violations"], data["excused"], result.coverage, run_directory,
+        result.crash.words() if result.crash is not None else unknown[0] if unknown else None,
+        time.process_time() - started, result.kernel_events, result.end_us,
+    )
+
+
+def check_store(store: Path) -> None:
+    """Refuse a store that cannot be written before anything is run. Raises StoreError."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        probe = store / f".probe-{os.getpid()}"
+        probe.write_text("", encoding="utf-8")
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(
+            f"{store}: the store cannot be written: {error.strerror or error}; give another directory by --store"
+        ) from None
+
+
+def summary_path(order: Order) -> Path:
+    """Where a campaign's summary is kept."""
+    return order.store / f"campaign-{order.spec.name.rpartition('-')[0]}-{order.first}.json"
+
+
+def _write_summary(campaign: Campaign) -> None:
+    """Of every seed: verdict, digest and coverage."""
+    path = summary_path(campaign.order)
+    data = {
+        "verdict": campaign.verdict, "digest": campaign.digest,
+        "seeds": [
+            {"seed": outcome.seed, "verdict": outcome.verdict, "digest": outcome.digest,
+             "run_directory": outcome.run_directory, "coverage": outcome.coverage.to_data()}
+            for outcome in campaign.sorted_outcomes()
+        ],
+    }
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path}: the campaign's summary cannot be written: {error.strerror or error}") from None
+
+
+def raise_if_nothing(campaign: Campaign) -> None:
+    """An interrupted campaign without any outcome has nothing to say."""
+    if not campaign.outcomes:
+        raise FencepostError("interrupted before the first seed was done")

@@ -1,0 +1,104 @@
+"""The commands. Each imports what it needs when it is called, so that `--help` need not wait for it."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fencepost.harness.cli.options import build_spec, path_type, spec_options
+from fencepost.harness.words import read_duration
+from fencepost.histories.errors import EXIT_CRASH, EXIT_INVALID, EXIT_VALID, InputError
+
+
+@click.command()
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="Everything random is drawn from it.")
+@spec_options
+def run(seed: int, as_json: bool, **options: Any) -> int:
+    """Drive one cluster through one schedule of faults and judge what happened."""
+    spec, not_modelled = build_spec(seed, options)
+    from fencepost.harness import run as runs
+    from fencepost.harness.campaign import EXIT_CODES, check_store
+    from fencepost.harness.cli import output
+
+    check_store(options["store"])
+    result = runs.run(spec)
+    runs.store_run(result, options["store"], not_modelled)
+    data = runs.report(result, not_modelled)
+    data["run_directory"] = str(result.run_directory)
+    data["replay"] = output.replay_line(str(result.run_directory))
+    output.print_json(data) if as_json else output.print_run(result, data)
+    return EXIT_CRASH if result.crash is not None and data["verdict"] != "invalid" else EXIT_CODES[data["verdict"]]
+
+
+@click.command()
+@click.option("--seeds", type=click.IntRange(min=1), default=60, show_default=True, help="How many seeds.")
+@click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many processes.  [default: one a processor]")
+@click.option("--until-failure", is_flag=True, help="End at the first failing seed.")
+@click.option("--keep", type=click.Choice(["failures", "all"]), default="failures", show_default=True,
+              help="Which runs' directories are kept.")
+@spec_options
+def campaign(
+    seeds: int, first: int, jobs: int | None, until_failure: bool, keep: str, as_json: bool, **options: Any
+) -> int:
+    """Run many seeds in parallel; failures are grouped by the rule that was broken."""
+    spec, not_modelled = build_spec(first, options)
+    from fencepost.harness import campaign as campaigns
+    from fencepost.harness.cli import campaign_output
+
+    order = campaigns.Order(
+        spec, first, seeds, jobs or campaigns.available_cpus(), options["store"], until_failure, keep,
+        tuple(not_modelled))
+    with campaign_output.progress(order, as_json) as show:
+        done = campaigns.run_campaign(order, show)
+    campaigns.raise_if_nothing(done)
+    campaign_output.print_json(done) if as_json else campaign_output.print_campaign(done)
+    return campaigns.EXIT_CODES[done.verdict]
+
+
+@click.command()
+@click.argument("run_dir", type=path_type())
+@click.option("--at", metavar="TIME|violation", help="Show every node at that moment (such as 12.5s) instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def replay(run_dir: Path, at: str | None, as_json: bool) -> int:
+    """Run a stored run again and compare it event by event."""
+    from fencepost.harness import replay as replays
+    from fencepost.harness.cli import output
+
+    if at is not None:
+        moment = replays.moment(run_dir, at, None if at == "violation" else read_duration(at))
+        output.print_json(output.moment_data(moment)) if as_json else output.print_moment(moment)
+        return EXIT_VALID
+    result = replays.replay(run_dir)
+    output.print_json(output.replay_data(result)) if as_json else output.print_replay(result)
+    return EXIT_VALID if result.difference is None else EXIT_INVALID
+
+
+@click.command()
+@click.argument("history", metavar="RUN_DIR|HISTORY", type=path_type())
+@click.option("--no-excuses", is_flag=True, help="Losses that Kafka as configured can have are violations.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def check(history: Path, no_excuses: bool, as_json: bool) -> int:
+    """Judge a stored history again, without running anything."""
+    from fencepost.harness import recheck
+    from fencepost.harness.campaign import EXIT_CODES
+    from fencepost.harness.cli import output
+
+    data = recheck.recheck(history, excuses=False if no_excuses else None)
+    output.print_json(data) if as_json else output.print_check(data)
+    return EXIT_CODES[data["verdict"]]
+
+
+@click.command()
+@click.option("--mode", help="Only the bugs of this mode.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of text.")
+def bugs(mode: str | None, as_json: bool) -> int:
+    """List the known bugs that --bug can switch on."""
+    from fencepost.harness.cli import output
+    from fencepost.model.bugs.catalogue import all_bugs
+
+    known = [bug for bug in all_bugs().values() if mode in (None, bug.mode)]
+    if not known:
+        raise InputError(f"--mode {mode}: no known bug is of that mode")
+    output.print_bugs(known, as_json)
+    return EXIT_VALID

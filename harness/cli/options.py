@@ -1,0 +1,132 @@
+"""The options that `run` and `campaign` share, and how they become a spec."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fencepost.harness.words import read_duration
+from fencepost.histories.errors import InputError
+
+if TYPE_CHECKING:
+    from fencepost.harness.spec import RunSpec
+
+PROFILES = ("campaign", "kafka-defaults")
+
+
+class Duration(click.ParamType):
+    """A duration such as 30s or 500ms, in microseconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read it; a bad one is a usage error."""
+        if isinstance(value, int):
+            return value
+        try:
+            return read_duration(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+
+def path_type() -> Any:
+    """A path; whether it is there is said by whoever opens it."""
+    return click.Path(path_type=Path)
+
+
+_SPEC_OPTIONS = (
+    click.option("--mode", type=click.Choice(["kraft"]), default="kraft", show_default=True,
+                 help="What keeps the metadata."),
+    click.option("--controllers", type=int, help="How many controllers, 1 to 7.  [default: 3]"),
+    click.option("--brokers", type=int, help="How many brokers.  [default: 3]"),
+    click.option("--clients", type=int, default=6, show_default=True, help="How many clients."),
+    click.option("--combined", is_flag=True, help="Each controller is a broker too."),
+    click.option("--duration", type=Duration(), default="30s", show_default=True,
+                 help="Virtual time in which faults strike; the quiet phase comes on top."),
+    click.option("--profile", type=click.Choice(PROFILES), default="campaign", show_default=True,
+                 help="Time-outs a tenth of Kafka's, or Kafka's own."),
+    click.option("--bug", "bugs", multiple=True, metavar="ID", help="Switch a known bug on (see `fencepost bugs`)."),
+    click.option("--schedule", type=path_type(), help="A JSON file with the faults, as spec.json has them."),
+    click.option("--server-properties", type=path_type(), help="A server.properties file, as Kafka reads it."),
+    click.option("--topic-config", multiple=True, metavar="NAME=VALUE", help="A property of the topics."),
+    click.option("--no-excuses", is_flag=True, help="Losses that Kafka as configured can have are violations."),
+    click.option("--store", type=path_type(), default="store", show_default=True, help="Where runs are kept."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
+)
+
+
+def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the shared options to a command."""
+    for option in reversed(_SPEC_OPTIONS):
+        command = option(command)
+    return command
+
+
+def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]]:
+    """The spec that the options ask for, and the properties given that are not modelled.
+
+    Raises InputError, in one line, for anything that cannot be.
+    """
+    from fencepost.harness.spec import RunSpec, check_shape, check_spec
+    from fencepost.histories.store import read_json
+    from fencepost.model.bugs.catalogue import composer_with
+    from fencepost.model.effective_config import node_shape
+    from fencepost.model.properties import GivenProperties, read_server_properties, read_topic_properties
+    from fencepost.model.properties_file import read_properties_file
+
+    server = GivenProperties()
+    if options["server_properties"] is not None:
+        server = read_server_properties(read_properties_file(options["server_properties"]))
+    topics = read_topic_properties(_topic_properties(options["topic_config"]))
+    shape = _shape(options, node_shape(server), str(options["server_properties"]))
+    check_shape(shape, "the options")
+    faults = None
+    if options["schedule"] is not None:
+        faults = _faults(read_json(options["schedule"]))
+    spec = RunSpec(
+        seed=seed, mode=options["mode"], profile=options["profile"], shape=shape, duration_us=options["duration"],
+        properties=server.modelled, topic_config=topics.modelled, bugs=tuple(dict.fromkeys(options["bugs"])),
+        excuses=not options["no_excuses"], faults=faults,
+    )
+    check_spec(spec, str(options["schedule"] or "the options"))
+    composer_with(spec.bugs, spec.mode)
+    if spec.duration_us < 1_000_000:
+        raise InputError("--duration: allowed is at least 1s, for a cluster needs that long to start")
+    return spec, [*server.not_modelled, *topics.not_modelled]
+
+
+def _shape(options: dict[str, Any], said: Any, source: str) -> Any:
+    """The options' numbers, or else what the server.properties file says; they must not contradict each other."""
+    from fencepost.model.shape import Shape
+
+    combined = options["combined"] or bool(said.combined)
+    if options["combined"] and said.combined is False:
+        raise InputError(f"{source}: process.roles has one role: allowed with --combined is broker,controller")
+    if None not in (options["controllers"], said.controllers) and options["controllers"] != said.controllers:
+        raise InputError(f"{source}: controller.quorum.voters has {said.controllers}: allowed with --controllers "
+                         f"{options['controllers']} is as many")
+    controllers = options["controllers"] or said.controllers or 3
+    brokers = options["brokers"] or (controllers if combined else 3)
+    if options["controllers"] == 0 or options["brokers"] == 0:
+        raise InputError("--controllers and --brokers: allowed is a whole number from 1")
+    return Shape(controllers, brokers, options["clients"], combined)
+
+
+def _topic_properties(texts: tuple[str, ...]) -> list[Any]:
+    from fencepost.model.properties_file import Property
+
+    properties = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise InputError(f"--topic-config {text}: allowed is name=value, such as min.insync.replicas=2")
+        properties.append(Property(name.strip(), value.strip(), "--topic-config"))
+    return properties
+
+
+def _faults(data: Any) -> Any:
+    """A schedule file holds the list of faults, or an object such as a spec that has it as `faults`."""
+    if isinstance(data, dict) and isinstance(data.get("faults"), list):
+        return data["faults"]
+    return data

@@ -1,0 +1,230 @@
+"""What single commands print: for people with rich, for programs as one JSON object."""
+
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from fencepost.harness.replay import Moment, Replay
+from fencepost.harness.run import RunResult
+from fencepost.harness.words import NodeNames, count, duration, joined, seconds
+from fencepost.histories.event import Event
+from fencepost.model.bugs.registry import KnownBug
+
+COLOURS = {"valid": "green", "invalid": "bold red", "unknown": "yellow", "not-applicable": "dim"}
+#: How many violations of one run are told in full.
+MAX_TOLD = 3
+
+
+def console() -> Console:
+    """Standard output; long lines are left to the terminal, and nothing is coloured unless it is one."""
+    return Console(soft_wrap=True, highlight=False)
+
+
+def print_json(data: Any) -> None:
+    """One JSON value on standard output."""
+    print(json.dumps(data, indent=2))
+
+
+def replay_line(run_directory: str) -> str:
+    """The line that replays a stored run."""
+    return f"fencepost replay {shlex.quote(run_directory)}"
+
+
+def print_run(result: RunResult, data: dict[str, Any]) -> None:
+    """A run's verdict and how it came about."""
+    out = console()
+    shape = result.spec.shape
+    print_not_modelled(out, data["not_modelled"])
+    out.print(f"{result.spec.mode}  seed {result.spec.seed}  {shape_words(shape)}  "
+              f"{duration(result.spec.duration_us)} of faults, {duration(result.end_us)} in all  "
+              f"{count(data['events'], 'event')}")
+    reached = data["coverage"]
+    out.print(f"reached  {count(sum(reached['faults'].values()), 'fault')} "
+              f"({', '.join(reached['faults']) or 'none'}), "
+              f"{count(reached['controller_fail_overs'], 'controller fail-over')}, "
+              f"{count(reached['isr_changes'], 'ISR change')}, {count(len(reached['errors']), 'error code')}")
+    _print_verdict(out, data)
+    if result.crash is not None:
+        out.print(Text(f"  {result.crash.words()}"))
+    out.print(f"  stored   {data['run_directory']}")
+    out.print(f"  replay   {data['replay']}" + explain_hint(data))
+    out.print(f"  digest   {data['digest']}")
+
+
+def print_check(data: dict[str, Any]) -> None:
+    """The verdict on a stored history."""
+    out = console()
+    out.print(f"{data['history']}  {count(data['events'], 'event')}")
+    for note in data["notes"]:
+        out.print(Text(f"  note     {note}", style="yellow"))
+    _print_verdict(out, data)
+    for checker in data["checkers"]:
+        out.print(f"  {checker['checker']:<24} [{COLOURS[checker['verdict']]}]{checker['verdict']}[/]")
+
+
+def _print_verdict(out: Console, data: dict[str, Any]) -> None:
+    out.print(f"[{COLOURS[data['verdict']]}]{data['verdict'].upper()}[/]  " + joined(rules(data["violations"]))
+              if data["violations"] else f"[{COLOURS[data['verdict']]}]{data['verdict'].upper()}[/]")
+    for violation in data["violations"][:MAX_TOLD]:
+        print_violation(out, violation)
+    if len(data["violations"]) > MAX_TOLD:
+        out.print(f"  and {count(len(data['violations']) - MAX_TOLD, 'more violation')} (results.json has them)")
+    for checker in data["checkers"]:
+        if checker["verdict"] == "unknown":
+            for note in checker["notes"] or ["no reason given"]:
+                out.print(Text(f"  unknown  {checker['checker']}: {note}"))
+    for excuse in data["excused"]:
+        out.print(Text(f"  excused  {excuse['reason']}: {excuse['message']}"))
+
+
+def print_violation(out: Console, violation: dict[str, Any]) -> None:
+    """A violation in words: the rule, what happened, what led to it."""
+    out.print(Text.assemble(("  " + violation["rule"], "bold"), f" at {seconds(violation['time_us'])}"))
+    out.print(Text(f"    {violation['message']}"))
+    for number, line in enumerate(violation["because"]):
+        out.print(Text(f"    {'because' if number == 0 else '       '}  {line}"))
+
+
+def explain_hint(data: dict[str, Any]) -> str:
+    """Where to look further, if there is something to see."""
+    return f"      explain  {data['replay']} --at violation" if data["violations"] else ""
+
+
+def print_not_modelled(out: Console, names: Iterable[str]) -> None:
+    """The properties that were accepted and have no effect."""
+    listed = list(names)
+    if listed:
+        out.print(Text(f"not modelled (accepted, without effect): {', '.join(listed)}", style="dim"))
+
+
+def rules(violations: Iterable[dict[str, Any]]) -> list[str]:
+    """The rules broken, each once, in the order of their first violation."""
+    return list(dict.fromkeys(violation["rule"] for violation in violations))
+
+
+def shape_words(shape: Any) -> str:
+    """ "3 controllers, 3 brokers"."""
+    if shape.combined:
+        rest = shape.brokers - shape.controllers
+        return count(shape.controllers, "combined node") + (f", {count(rest, 'broker')}" if rest else "")
+    return f"{count(shape.controllers, 'controller')}, {count(shape.brokers, 'broker')}"
+
+
+# --- replay -----------------------------------------------------------------------------------------------------------
+
+
+def replay_data(result: Replay) -> dict[str, Any]:
+    """A replay as plain data."""
+    return {
+        "verdict": "valid" if result.difference is None else "invalid", "identical": result.difference is None,
+        "digest": result.digest, "stored_digest": result.stored_digest, "events": result.events,
+        "violations": [], "excused": [], "difference": result.difference, "stored": result.stored,
+        "replayed": result.replayed, "notes": list(result.notes),
+    }
+
+
+def print_replay(result: Replay) -> None:
+    """Identical, or the first difference."""
+    out = console()
+    for note in result.notes:
+        out.print(Text(f"note     {note}", style="yellow"))
+    if result.difference is None:
+        out.print(f"[green]identical[/]  {count(result.events, 'event')}  digest {result.digest}")
+        return
+    out.print(f"[bold red]different[/]  from event {result.difference} on")
+    out.print(Text(f"  stored    {result.stored if result.stored is not None else '(the history ends here)'}"))
+    out.print(Text(f"  replayed  {result.replayed if result.replayed is not None else '(the history ends here)'}"))
+
+
+def moment_data(moment: Moment) -> dict[str, Any]:
+    """A moment as plain data."""
+    return {"time_us": moment.time_us, "why": moment.why, **moment.state}
+
+
+def print_moment(moment: Moment) -> None:
+    """Every node at one moment: roles, epochs, ISRs, high watermarks, log ends."""
+    out = console()
+    names = NodeNames(moment.header)
+    out.print(Text.assemble((f"{seconds(moment.time_us)}", "bold"), f"  {moment.why}"))
+    table = Table("node", "process", "quorum", "controller", "broker", box=None, pad_edge=False)
+    rows: list[tuple[str, ...]] = []
+    for node_id, node in moment.state["nodes"].items():
+        process = "paused" if node.get("paused") else "running" if node.get("running") else "stopped"
+        broker = dict(node.get("broker") or {})
+        partitions = broker.pop("partitions", None) or {}
+        parts = (node.get("raft"), node.get("controller"), broker)
+        table.add_row(names(int(node_id)), process, *(escape(component_words(part)) for part in parts))
+        rows += [
+            (partition, names(int(node_id)), *(plain(state.get(name)) for name in _PARTITION_FACTS))
+            for partition, state in partitions.items()
+        ]
+    out.print(table)
+    if rows:
+        out.print()
+        out.print(_partition_table(rows))
+    out.print("\nlast events")
+    for event in moment.last_events:
+        out.print(Text(f"  {event_words(event, names)}"))
+
+
+_PARTITION_FACTS = ("role", "leader_epoch", "partition_epoch", "isr", "high_watermark", "log_end_offset")
+
+
+def _partition_table(rows: list[tuple[str, ...]]) -> Table:
+    heads = ("partition", "node", *(fact.replace("_", " ") for fact in _PARTITION_FACTS))
+    table = Table(*heads, box=None, pad_edge=False)
+    for row in sorted(rows):
+        table.add_row(*map(escape, row))
+    return table
+
+
+def event_words(event: Event, names: NodeNames) -> str:
+    """An event in one line."""
+    who = f"process {event.process}" if event.process is not None else "nemesis"
+    if event.node is not None:
+        who = names(event.node)
+    facts = (event.key, event.error, event.epochs, event.value)
+    about = " ".join(plain(fact) for fact in facts if fact is not None)
+    return f"{event.index:>7}  {seconds(event.time_us):>12}  {who:<14} {event.type} {event.f} {about[:140]}"
+
+
+def component_words(state: dict[str, Any] | None) -> str:
+    """A component's state, a fact a line."""
+    if not state:
+        return "-"
+    return "\n".join(f"{name.replace('_', ' ')}: {plain(value)}" for name, value in state.items())
+
+
+def plain(value: Any) -> str:
+    """A value of a state in a few characters."""
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {plain(item)}" for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(plain(item) for item in value)}]"
+    text = str(value)
+    return f"{text[:12]}..." if len(text) > 40 and text.isalnum() else text
+
+
+# --- bugs -------------------------------------------------------------------------------------------------------------
+
+
+def print_bugs(bugs: Iterable[KnownBug], as_json: bool) -> None:
+    """The list of known bugs."""
+    if as_json:
+        print_json([
+            {name: value for name, value in asdict(bug).items() if name != "patches"} for bug in bugs])
+        return
+    out = console()
+    for bug in bugs:
+        out.print(Text.assemble((f"{bug.bug_id}", "bold"), f"  ({bug.mode})  caught by {joined(bug.rules)}"))
+        out.print(Text(f"    {bug.what_went_wrong}"))
+        out.print(Text(f"    {bug.source}", style="dim"))

@@ -1,0 +1,112 @@
+"""One run in the making: the cluster, its clients and its nemesis, built from a spec and driven through the phases.
+
+The phases are scheduled in virtual time like everything else, so a run can be driven to any moment and looked at there.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from fencepost.harness.spec import RunSpec
+from fencepost.harness.timing import Phases, phases, physics
+from fencepost.harness.workload import draw_workload
+from fencepost.histories.recorder import Recorder
+from fencepost.model.bugs.catalogue import composer_with
+from fencepost.model.cluster import SimulatedCluster
+from fencepost.model.effective_config import EffectiveConfig, effective_config
+from fencepost.model.kernel.randomness import Stream
+from fencepost.nemesis.drawing import draw_faults
+from fencepost.nemesis.faults import fault_from_data
+from fencepost.nemesis.injector import Injector
+from fencepost.nemesis.rhythm import Rhythm
+
+#: How often the end of the run is looked for once the final reads have begun.
+_END_CHECK_US = 50_000
+
+
+def complete(spec: RunSpec, config: EffectiveConfig, times: Phases) -> RunSpec:
+    """The spec with its schedule and workload drawn from the seed, where it had none."""
+    faults = spec.faults
+    if faults is None:
+        drawn = draw_faults(Stream(spec.seed, "schedule"), _rhythm(spec, config, times))
+        faults = [fault.to_data() for fault in drawn]
+    workload = spec.workload
+    if workload is None:
+        workload = draw_workload(Stream(spec.seed, "workload"), spec.shape, config.kafka, times, spec.topic_config)
+    return replace(spec, faults=faults, workload=workload)
+
+
+def _rhythm(spec: RunSpec, config: EffectiveConfig, times: Phases) -> Rhythm:
+    kafka = config.kafka
+    offsets = [f"__consumer_offsets-{index}" for index in range(min(3, kafka.offsets_topic_num_partitions))]
+    topics = [f"{topic}-{index}" for topic in ("orders", "payments", "clicks") for index in range(2)]
+    return Rhythm(
+        begin_us=times.faults_us, end_us=times.heal_us,
+        fetch_timeout_us=kafka.controller_quorum_fetch_timeout_us, session_timeout_us=kafka.broker_session_timeout_us,
+        replica_lag_us=kafka.replica_lag_time_max_us, client_session_us=config.client.session_timeout_us,
+        partitions=(*topics, *offsets),
+    )
+
+
+class Execution:
+    """A run that can be driven. `spec` is the complete one; `header` is what checkers are told."""
+
+    def __init__(self, spec: RunSpec) -> None:
+        config = effective_config(spec.profile, spec.properties, spec.shape.brokers)
+        world = physics(spec.profile)
+        self.phases = phases(spec.duration_us, config.kafka, config.client, world)
+        self.spec = complete(spec, config, self.phases)
+        self.recorder = Recorder()
+        self.cluster = SimulatedCluster(
+            spec.seed, spec.shape, config.kafka, config.client, world, composer_with(spec.bugs, spec.mode),
+            self.recorder,
+        )
+        self.header = self._header(config)
+        self.finished = False
+        self._load_clients()
+        faults = [fault_from_data(fault, f"fault {index}") for index, fault in enumerate(self.spec.faults or ())]
+        self._injector = Injector(self.cluster, faults, self._fault_stream)
+        self.cluster.start()
+        self._injector.start()
+        self.cluster.schedule(self.phases.heal_us, self._injector.heal, self.phases.final_us - self.phases.heal_us)
+
+    def run_until(self, time_us: int) -> None:
+        """Drive the run to a moment, at most to its end."""
+        if self.finished:
+            return
+        cluster = self.cluster
+        cluster.run_until(min(time_us, self.phases.final_us))
+        while cluster.now_us < time_us and not self._stopped() and not self.finished:
+            if cluster.now_us >= self.phases.end_us or all(client.idle for client in cluster.clients):
+                self.finished = True
+                self.recorder.fault(cluster.now_us, "quiet-end", None, cluster.describe())
+            else:
+                cluster.run_until(min(cluster.now_us + _END_CHECK_US, self.phases.end_us))
+
+    def run_to_end(self) -> None:
+        """Drive the run to its end."""
+        self.run_until(self.phases.end_us + 1)
+
+    def stop(self) -> None:
+        """End the run after the event of the kernel that is under way."""
+        self.cluster.simulation.scheduler.stopped = True
+
+    def _stopped(self) -> bool:
+        return self.cluster.simulation.scheduler.stopped
+
+    def _fault_stream(self, index: int) -> Stream:
+        """The draws of one fault: its own stream, so that the others do not feel its absence."""
+        return self.cluster.simulation.streams(f"fault {index}")
+
+    def _load_clients(self) -> None:
+        by_client: dict[int, list[dict[str, Any]]] = {}
+        for operation in self.spec.workload or ():
+            by_client.setdefault(operation["client"], []).append(operation)
+        for index, client in enumerate(self.cluster.clients):
+            client.load(by_client.get(index, []))
+
+    def _header(self, config: EffectiveConfig) -> dict[str, Any]:
+        spec = self.spec
+        return {
+            "mode": spec.mode, "seed": spec.seed, "profile": spec.profile, **self.cluster.header(),
+            "properties": config.properties, "topic_config": spec.topic_config, "excuses": spec.excuses,
+        }

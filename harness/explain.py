@@ -1,0 +1,138 @@
+"""Why a violation came about, in words: the faults that struck before it and the turning points between.
+
+The rule's own message says what happened and why that is wrong. Here the history is searched backwards from there for
+what led to it: faults at the nodes concerned, what their disks lost, and who came to lead what.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fencepost.harness.words import NodeNames, count, joined, seconds
+from fencepost.histories.event import FAULT, Event
+
+#: How many lines an explanation has at most.
+MAX_FAULTS, MAX_TURNS = 4, 4
+
+_PROCESS_FAULTS = {
+    "pause": "paused (a GC pause)", "kill": "killed", "power-loss": "without power", "shutdown": "shut down",
+}
+_NETWORK_FAULTS = {
+    "isolate": "{} cut off from everyone", "one-way": "{} cut off in one direction",
+    "cut-roles": "{} cut off from all nodes of a role", "link": "{} cut off from one other node",
+    "halves": "the Kafka nodes were split into halves", "majorities-ring": "every node saw another majority",
+    "bridge": "the Kafka nodes were split into halves that only {} talked to",
+}
+
+
+class Explainer:
+    """Explains violations of one history."""
+
+    def __init__(self, header: dict[str, Any], events: Sequence[Event]) -> None:
+        self._names = NodeNames(header)
+        self._by_index = {event.index: event for event in events}
+        self._faults: list[Event] = []
+        self._turns: list[Event] = []
+        #: (node, f) -> times: when processes started or went on.
+        self._ups: dict[tuple[int, str], list[int]] = {}
+        self._heal_us = events[-1].time_us if events else 0
+        for event in events:
+            self._sort_in(event)
+
+    def _sort_in(self, event: Event) -> None:
+        if event.type == FAULT:
+            if event.f == "heal":
+                self._heal_us = event.time_us
+            elif event.f != "quiet-end" and event.error is None:
+                self._faults.append(event)
+        elif event.f in _TURNS:
+            self._turns.append(event)
+        elif event.f in ("node-started", "node-resumed") and event.node is not None:
+            self._ups.setdefault((event.node, event.f), []).append(event.time_us)
+
+    def because(self, time_us: int, node: int | None, key: str | None, indexes: Sequence[int]) -> list[str]:
+        """Lines of words, in the order of time; none when nothing struck before.
+
+        time_us: when the rule was broken. node, key: whom and what it concerns. indexes: the events that break it.
+        """
+        concerned = {node} | {self._by_index[index].node for index in indexes if index in self._by_index}
+        concerned.discard(None)
+        before = [fault for fault in self._faults if fault.time_us <= time_us]
+        near = [fault for fault in before if not concerned or concerned & set(self._nodes(fault)) or _is_global(fault)]
+        chosen = (near or before)[-MAX_FAULTS:]
+        lines = [(fault.time_us, fault.index, self._fault_words(fault)) for fault in chosen]
+        turns = [turn for turn in self._turns if turn.time_us <= time_us and self._concerns(turn, concerned, key)]
+        lines += [(turn.time_us, turn.index, self._turn_words(turn)) for turn in turns[-MAX_TURNS:]]
+        return [words for _, _, words in sorted(lines)]
+
+    def _concerns(self, turn: Event, concerned: set[int | None], key: str | None) -> bool:
+        if turn.f == "disk-lost":
+            return turn.node in concerned and (key is None or str(turn.key).partition("/")[0] in (key, *_QUORUM_FILES))
+        if turn.f == "leader-start":
+            return turn.key == key
+        if turn.f == "coordinator-loaded":
+            return key is not None and (turn.key == key or turn.node in concerned)
+        return key is None or (turn.f == "controller-claimed" and turn.node in concerned)
+
+    @staticmethod
+    def _nodes(fault: Event) -> list[int]:
+        nodes = fault.value.get("nodes", []) if isinstance(fault.value, dict) else []
+        return [*nodes, *([fault.node] if fault.node is not None else [])]
+
+    def _fault_words(self, fault: Event) -> str:
+        value = fault.value if isinstance(fault.value, dict) else {}
+        nodes = list(dict.fromkeys(self._nodes(fault)))
+        end_us = min(fault.time_us + int(value.get("duration_us", 0)), self._heal_us)
+        span = f"from {seconds(fault.time_us)} to {seconds(end_us)}"
+        if fault.f in _PROCESS_FAULTS and nodes:
+            back = "node-resumed" if fault.f == "pause" else "node-started"
+            ups = [time_us for time_us in self._ups.get((nodes[0], back), ()) if time_us > fault.time_us]
+            span = f"from {seconds(fault.time_us)} to {seconds(ups[0])}" if ups else f"from {seconds(fault.time_us)} on"
+            return f"{self._names(nodes[0])} was {_PROCESS_FAULTS[fault.f]} {span}"
+        if _is_global(fault):
+            return f"{_NETWORK_FAULTS[fault.f]} {span}"
+        words = _NETWORK_FAULTS.get(fault.f, fault.f + " struck {}")
+        struck = self._names.all(nodes)
+        return f"{words.format(struck if fault.f == 'bridge' else struck + ' was')} {span}"
+
+    def _turn_words(self, turn: Event) -> str:
+        epochs = turn.epochs or {}
+        value = turn.value if isinstance(turn.value, dict) else {}
+        who = self._names(turn.node) if turn.node is not None else "a node"
+        when = f"at {seconds(turn.time_us)}"
+        if turn.f == "controller-claimed":
+            return f"{who} became the active controller in epoch {epochs.get('controller_epoch')} {when}"
+        if turn.f == "leader-start":
+            return (f"{who} became the leader of {turn.key} in leader epoch {epochs.get('leader_epoch')} {when}, "
+                    f"with the ISR {value.get('isr')}, from offset {value.get('epoch_start_offset', '?')}")
+        if turn.f == "coordinator-loaded":
+            return f"{who} became the coordinator of {turn.key} in epoch {epochs.get('coordinator_epoch')} {when}"
+        file = str(turn.key).partition("/")[0]
+        if "from_offset" in value:
+            lost = count(int(value["end_offset"]) - int(value["from_offset"]), "unsynced record")
+            return f"{who} lost {lost} of {file}, from offset {value['from_offset']} on, with its power {when}"
+        return f"{who} lost what it had not synced of {file} with its power {when}"
+
+
+_TURNS = ("controller-claimed", "leader-start", "coordinator-loaded", "disk-lost")
+_QUORUM_FILES = ("__cluster_metadata-0", "quorum-state")
+
+
+def _is_global(fault: Event) -> bool:
+    return fault.f in ("halves", "majorities-ring")
+
+
+def coverage_words(reached: dict[str, Any], known_faults: Sequence[str], known_errors: Sequence[str]) -> list[str]:
+    """The lines about what a campaign reached, and what it never did."""
+    faults = [name for name in reached["faults"] if name in known_faults]
+    missing = [name for name in known_faults if name not in reached["faults"]]
+    unmet = [name for name in known_errors if name not in reached["errors"]]
+    line = (f"{len(faults)} of {len(known_faults)} fault kinds, "
+            f"{count(reached['controller_fail_overs'], 'controller fail-over')}, "
+            f"{count(reached['leader_changes'], 'leader change')}, {count(reached['isr_changes'], 'ISR change')}, "
+            f"{len(known_errors) - len(unmet)} of {len(known_errors)} error codes")
+    lines = [line]
+    if missing:
+        lines.append(f"never struck: {joined(missing)}")
+    if unmet:
+        lines.append(f"never met: {', '.join(unmet[:8])}{', ...' if len(unmet) > 8 else ''}")
+    return lines
