@@ -97,6 +97,8 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "",
         "The log's beginning was deleted.",
     ),
+    "raft-fatal": ("", "reason (in words)", "leader_epoch", "A replica met what cannot be in a correct quorum; as in Kafka, "
+                   "its process ends."),
     # --- the controller
     "controller-claimed": (
         "",
