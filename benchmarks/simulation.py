@@ -52,7 +52,7 @@ def main(seeds: int = 10) -> None:
     campaign = cost_of([RunSpec(seed=seed) for seed in range(seeds)])
     defaults = cost_of([RunSpec(seed=seed, profile="kafka-defaults", duration_us=120_000_000) for seed in range(2)])
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"default seeds              {campaign.events_per_cpu_s:12,.0f} kernel events a CPU-second, faults and checkers on")
+    print(f"default seeds              {campaign.events_per_cpu_s:12,.0f} kernel events a CPU-second, all on")
     print(f"                           {campaign.cpu_s_per_run:12.2f} CPU-seconds a seed (mean of {campaign.runs})")
     print(f"--profile kafka-defaults   {defaults.cluster_s_per_cpu_s:12.0f} simulated cluster-seconds a CPU-second")
     print(f"peak memory                {peak_mib:12.0f} MiB")

@@ -1,0 +1,17 @@
+"""Linearizability: is there an order of the operations, within their intervals, that one object could have produced?
+
+Herlihy and Wing's definition (TOPLAS 1990). An operation is an interval from its call to its return; a crashed one
+never returned and may have taken effect at any time after its call, or never. Intervals are closed: one that returns at
+t and one that is called at t overlap.
+
+    >>> from fencepost.checkers.linearizability import Operation, linearizable, models
+    >>> history = [Operation(0, 10, "write", 1), Operation(20, 30, "read", None, 2)]
+    >>> linearizable(history, models.REGISTER).verdict
+    'invalid'
+"""
+
+from fencepost.checkers.linearizability import models
+from fencepost.checkers.linearizability.check import Analysis, linearizable
+from fencepost.checkers.linearizability.operation import Inconsistent, Model, Operation
+
+__all__ = ["Analysis", "Inconsistent", "Model", "Operation", "linearizable", "models"]
