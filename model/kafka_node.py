@@ -63,8 +63,7 @@ class KafkaNode(Node):
         if self.broker is not None:
             self.broker.lifecycle.begin_controlled_shutdown()
         elif self.raft is not None:
-            self.raft.shut_down()
-            self.schedule(GOODBYE_US, self.shut_down)
+            self.raft.shut_down(self.schedule, GOODBYE_US, self.shut_down)
 
     def describe(self) -> dict[str, Any]:
         """The node's state as plain data."""
