@@ -23,8 +23,7 @@ def restarted_leader_votes(patches):
     """KAFKA-10661: a leader restarts before anybody knows of it, while the other candidate still asks."""
     cluster = RaftCluster(3, seed=5, patches=patches)
     struck = []
-    for node in cluster.nodes.values():
-        cluster.strike_at("raft.became-leader", None, struck.append, None)
+    cluster.strike_at("raft.became-leader", None, struck.append, None)
     first, second = two_candidates(cluster)
     cluster.run_until(lambda: struck, step_us=1)
     elected = cluster.leaders()[0]
@@ -88,7 +87,7 @@ def forgotten_vote(patches):
 
 
 def committed_at_epoch_start(patches):
-    """KAFKA-12619: figure 8 of the Raft paper; an old record reaches a majority, its leader's own first one does not."""
+    """KAFKA-12619: figure 8 of the Raft paper; an old record reaches a majority, its leader's first one does not."""
     cluster = RaftCluster(3, seed=4, patches=patches, raft_max_fetch_records=1, raft_prevote=False)
     first = cluster.elect()
     second, third = (node for node in cluster.nodes.values() if node is not first)

@@ -7,9 +7,9 @@ A start first syncs what it finds on disk, so that nothing unsynced of an earlie
 a voter that is killed between a write and its sync may acknowledge, once restarted, what only the page cache holds,
 until its next append. The model leaves out that window, which needs a kill and a power cut of one host in quick turn.
 
-Also left out: changes of the voter set (KIP-853), endpoints, cluster ids, mixed versions, and KIP-1166 (see
-`fencepost.raft.prevote` for the one behaviour that differs by version). A listener gets the local snapshot at the
-start, not only once the high watermark is known: what a snapshot holds is committed in any case.
+Also left out: changes of the voter set (KIP-853), endpoints, cluster ids, mixed versions of Vote, and KIP-1166. The
+behaviour is that of 4.0; `fencepost.raft.prevote` switches PreVote alone off. A listener gets the local snapshot at
+the start, not only once the high watermark is known: what a snapshot holds is committed in any case.
 """
 
 from collections.abc import Callable
@@ -127,12 +127,13 @@ class RaftReplica(LeaderRole, FollowerRole):
         if self.state == LEADER and epoch == self.epoch:
             self._resign()
 
-    def shut_down(self, callback: Callable[..., None], *args: Any) -> None:
-        """Leave gracefully: a leader resigns in favour of its most advanced followers and nobody stands for election.
+    def shut_down(self, callback: Callable[..., None] | None = None, *args: Any) -> None:
+        """Leave gracefully: a leader resigns in favour of its most advanced follower, and this replica stands no more.
 
         `callback(*args)` follows once the process may stop: at once, or when another voter leads.
         """
-        self._on_shut_down = (callback, args)
+        if callback is not None:
+            self._on_shut_down = (callback, args)
         self.thread.schedule(0, self._begin_shut_down)
 
     def _begin_shut_down(self) -> None:
@@ -141,30 +142,35 @@ class RaftReplica(LeaderRole, FollowerRole):
             self._resign()
 
     def _may_stop(self) -> bool:
-        if not self.is_voter or not self.other_voters:
-            return True
-        return self._shutting_down and self.leader_id is not None and self.leader_id != self.node_id
+        if not self._shutting_down:
+            return False
+        alone = not self.is_voter or not self.other_voters
+        return alone or (self.leader_id is not None and self.leader_id != self.node_id)
 
     # --- snapshots of the state machine ---------------------------------------------------------------------------
 
     def freeze_snapshot(self, snapshot_id: SnapshotId, entries: tuple[Any, ...], digest: str) -> bool:
         """Write a snapshot of the committed state up to `snapshot_id`; False when it is not needed any more.
 
-        It is written on the caller's thread; once it is durable, the log before the previous snapshot is deleted.
-        Raises ValueError for a snapshot of what is not committed or not in the log.
+        It is written on the caller's thread; once it is durable, the log before the previous snapshot is deleted. A
+        snapshot of what is not committed, or not in the log, cannot be, and ends the process.
         """
         if snapshot_id in self.log.snapshots or snapshot_id.end_offset < self.log.start_offset:
             return False
-        if self.high_watermark is None or snapshot_id.end_offset > self.high_watermark:
-            raise ValueError(f"snapshot {snapshot_id} is beyond the high watermark {self.high_watermark}")
-        if self.log.validate(snapshot_id.end_offset, snapshot_id.epoch) != (None, None):
-            raise ValueError(f"snapshot {snapshot_id} does not match the log")
+        if not self.is_valid_snapshot(snapshot_id):
+            self._fail(f"{snapshot_id} is not in the log, or beyond the high watermark {self.high_watermark}")
+            return False
         snapshot = Snapshot(snapshot_id, entries)
         cell = self.log.snapshots.write(snapshot)
         self.node.disk.fsync(
             cell, self.node.schedule, self.thread.run, self._on_snapshot_durable, snapshot, digest
         )
         return True
+
+    def is_valid_snapshot(self, snapshot_id: SnapshotId) -> bool:
+        """Whether the log holds the id's epoch up to its end, and a majority does."""
+        committed = self.high_watermark is not None and snapshot_id.end_offset <= self.high_watermark
+        return committed and self.log.validate(snapshot_id.end_offset, snapshot_id.epoch) == (None, None)
 
     def _on_snapshot_durable(self, snapshot: Snapshot, digest: str) -> None:
         snapshot_id = snapshot.snapshot_id
