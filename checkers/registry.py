@@ -7,11 +7,14 @@ one module may share what the first of them (a ledger, say) has learnt from the 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from fencepost.checkers import raft_rules
 from fencepost.checkers.verdict import UNKNOWN, Checker, Result
 from fencepost.histories.event import Event
 
 #: The builders of all checkers, in the order in which their checkers are fed.
-BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = ()
+BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = (
+    raft_rules.build,
+)
 
 
 def build_checkers(header: dict[str, Any]) -> list[Checker]:

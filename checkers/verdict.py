@@ -66,10 +66,17 @@ class Result:
 class Checker(Protocol):
     """What a harness needs of a checker. `violations` is live, so that a run can stop at the first."""
 
-    name: str
-    #: The names (`f`) of the events it wants; None for all.
-    consumes: frozenset[str] | None
-    violations: list[Violation]
+    @property
+    def name(self) -> str:
+        """Under which name it reports."""
+
+    @property
+    def consumes(self) -> frozenset[str] | None:
+        """The names (`f`) of the events it wants; None for all."""
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What it has kept so far."""
 
     def feed(self, event: Event) -> None:
         """Take the next event of the history."""
@@ -83,6 +90,8 @@ class Findings:
 
     name = ""
     consumes: frozenset[str] | None = None
+    #: Observations without which nothing can be said.
+    needs: frozenset[str] = frozenset()
 
     def __init__(self, header: dict[str, Any]) -> None:
         self.header = header
@@ -111,9 +120,17 @@ class Findings:
         if count < KEPT_PER_RULE:
             self.excused.append(Excuse(rule, reason, message, evidence(event, others)))
 
+    @property
+    def is_applicable(self) -> bool:
+        """Whether the header promises the observations that this checker needs (one without a list promises all)."""
+        offered = self.header.get("observations")
+        return offered is None or self.needs.issubset(offered)
+
     def finish(self) -> Result:
-        """The result: `invalid` if anything was violated, else `valid`."""
-        return self.result(INVALID if self.counts else VALID)
+        """The result: `invalid` if anything was violated, else `valid`, or `not-applicable` without its inputs."""
+        if self.counts:
+            return self.result(INVALID)
+        return self.result(VALID if self.is_applicable else NOT_APPLICABLE)
 
     def result(self, verdict: str) -> Result:
         """A result with this verdict and everything found so far."""

@@ -37,7 +37,8 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "from_offset, end_offset of the lost tail (logs); lost, kept (small files); topic_id for partitions' logs "
         "is in the file's name after a slash: `orders-0/<topic id>`",
         "",
-        "The power failed and this, not yet synced, is gone.",
+        "The power failed and this, not yet synced, is gone. `wiped: true`: the disk was replaced, and what had been "
+        "synced is gone as well.",
     ),
     # --- the Raft quorum
     "raft-state": (

@@ -1,0 +1,23 @@
+"""The rules of the metadata quorum (KIP-595, KIP-630); each file states its own.
+
+| file | rules |
+| --- | --- |
+| `raft_elections` | ElectionSafety, SingleLeader, VoteOncePerEpoch, MonotonicEpoch, NoIllegalState |
+| `raft_log_rules` | LogMatching, LeaderCompleteness, ConsistentCommittedData, MonotonicHighWatermark, |
+| | MajorityReachedHighWatermark, NoTruncationBelowHighWatermark |
+| `raft_snapshots` | SnapshotAtLogStart, LeaderNeverLoadSnapshot, SnapshotEquivalence |
+| `raft_stale_leader` | StaleLeaderBoundedTime |
+"""
+
+from typing import Any
+
+from fencepost.checkers.raft_elections import RaftElections
+from fencepost.checkers.raft_log_rules import RaftLogRules
+from fencepost.checkers.raft_snapshots import RaftSnapshots
+from fencepost.checkers.raft_stale_leader import StaleLeader
+from fencepost.checkers.verdict import Checker
+
+
+def build(header: dict[str, Any]) -> list[Checker]:
+    """The checkers of the quorum for a history with this header."""
+    return [RaftElections(header), RaftLogRules(header), RaftSnapshots(header), StaleLeader(header)]
