@@ -1,8 +1,8 @@
 """Many seeds of one spec, in parallel: what each gave, and what they add up to.
 
 Seeds are independent and a run is a pure function of its spec, so neither the number of workers nor the order in
-which they finish changes what a campaign finds. With `until_failure` it ends at the lowest failing seed: seeds below the first
-failure found are still waited for.
+which they finish changes what a campaign finds. With `until_failure` it ends at the lowest failing seed: seeds below
+the first failure found are still waited for.
 """
 
 import hashlib

@@ -25,8 +25,9 @@ def quiet_us(config: KafkaConfig, client: ClientConfig, world: Physics) -> int:
     """Within this time after the heal a healthy cluster has recovered: the one bound of every liveness rule.
 
     The worst chain of waits, each once: connections that the faults left half dead break or their requests time out;
-    the quorum finds a leader (three elections may fail); brokers register and are unfenced; leaders move, replicas catch up
-    and return to the ISRs (two checks); groups lose their dead members and rebalance; clients' requests time out once.
+    the quorum finds a leader (three elections may fail); brokers register and are unfenced; leaders move, replicas
+    catch up and return to the ISRs (two checks); groups lose their dead members and rebalance; clients' requests time
+    out once.
     """
     connections_us = max(
         2 * world.connection_break_us, config.controller_socket_timeout_us, config.replica_socket_timeout_us)

@@ -77,7 +77,7 @@ def property_text(name: str, value: Any) -> str:
 
 def _fit_to_brokers(values: dict[str, Any], given: Mapping[str, str], brokers: int) -> None:
     """Let the profile's replication give way to the number of brokers; refuse the user's own that cannot hold."""
-    for name in (_REPLICATION, _OFFSETS_REPLICATION):
+    for name in (_REPLICATION, _OFFSETS_REPLICATION, _MIN_ISR):
         if name not in given:
             values[name] = min(values[name], brokers)
         elif values[name] > brokers:

@@ -89,7 +89,7 @@ def print_campaign(campaign: Campaign) -> None:
     _print_failures(out, campaign)
     _print_unknown(out, campaign)
     if campaign.deaths:
-        out.print(Text(f"{count(campaign.deaths, 'worker')} died and were replaced", style="yellow"))
+        out.print(Text(f"{count(campaign.deaths, 'worker')} died; new ones took over", style="yellow"))
     if campaign.stopped is not None:
         out.print(Text(f"ended early: {campaign.stopped} after {len(campaign.outcomes)} of "
                        f"{campaign.order.seeds} seeds", style="yellow" if campaign.interrupted else ""))

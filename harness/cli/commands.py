@@ -63,14 +63,14 @@ def campaign(
 def replay(run_dir: Path, at: str | None, as_json: bool) -> int:
     """Run a stored run again and compare it event by event."""
     from fencepost.harness import replay as replays
-    from fencepost.harness.cli import output
+    from fencepost.harness.cli import output, replay_output
 
     if at is not None:
         moment = replays.moment(run_dir, at, None if at == "violation" else read_duration(at))
-        output.print_json(output.moment_data(moment)) if as_json else output.print_moment(moment)
+        output.print_json(replay_output.moment_data(moment)) if as_json else replay_output.print_moment(moment)
         return EXIT_VALID
     result = replays.replay(run_dir)
-    output.print_json(output.replay_data(result)) if as_json else output.print_replay(result)
+    output.print_json(replay_output.replay_data(result)) if as_json else replay_output.print_replay(result)
     return EXIT_VALID if result.difference is None else EXIT_INVALID
 
 

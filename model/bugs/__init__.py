@@ -1,0 +1,1 @@
+"""Known bugs, one file an area: each breaks the fewest guards of the real components."""

@@ -1,0 +1,201 @@
+"""The generated pages of `docs/reference`: what the code says about itself, so that the documentation cannot be wrong.
+
+`python -m fencepost.harness.reference docs/reference` writes them; with `--check` it only says which are not current.
+"""
+
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+
+from fencepost import checkers
+from fencepost.histories.history import FORMAT
+from fencepost.histories.vocabulary import FAULT_EVENTS, OBSERVATIONS, OPERATIONS
+from fencepost.model.bugs.catalogue import all_bugs
+from fencepost.model.config import ClientConfig, KafkaConfig
+from fencepost.model.effective_config import property_text
+from fencepost.model.properties import TOPIC_PROPERTIES
+from fencepost.nemesis import faults, targets
+
+_NOTE = "<!-- Written by `make docs` from the code; changes here are overwritten. -->"
+
+#: Event's field -> (JSON type, when it is there). The words are those of Event's docstring.
+_EVENT_FIELDS = {
+    "index": ("whole number", "always"), "time_us": ("whole number", "always"), "type": ("text", "always"),
+    "f": ("text", "always"), "process": ("whole number", "client operations"),
+    "node": ("whole number", "observations, faults"), "key": ("text", "where it is about something"),
+    "value": ("anything", "where there is something to say"),
+    "error": ("text", "where something failed or was refused"),
+    "epochs": ("object of whole numbers", "where epochs matter"),
+}
+
+
+def history_format() -> str:
+    """The page about the history's format, field by field."""
+    from fencepost.histories.event import Event
+
+    words = _field_words(Event.__doc__ or "")
+    rows = [(f"`{name}`", kind, when, words[name]) for name, (kind, when) in _EVENT_FIELDS.items()]
+    observations = [
+        (f"`{name}`", key, value, epochs, says) for name, (key, value, epochs, says) in OBSERVATIONS.items()]
+    return _page(
+        "The history's format",
+        "`history.jsonl` is JSON Lines: one JSON object a line, ASCII, names sorted, no blanks. "
+        f"This is format {FORMAT}. A field that has nothing to say is left out.",
+        "## The lines",
+        "1. The first line is the header: `{\"header\": {...}}`.\n"
+        "2. Then comes one line an event, in the order in which they happened.\n"
+        "3. The last line is `{\"end\": {\"events\": n, \"digest\": \"...\"}}`. The digest is the SHA-256 of the "
+        "events' lines, each with its newline. A history without this line is "
+        "unfinished: its writer was killed, or the file was cut.",
+        "## The header",
+        _table(("field", "meaning"), _HEADER_FIELDS),
+        "## An event",
+        _table(("field", "JSON", "there", "meaning"), rows),
+        "The types are `invoke`, `ok`, `fail` and `info` for operations of clients (`info`: nobody knows whether it "
+        "took effect, and the process id is never used again), `fault` for the nemesis and `observe` for facts about "
+        "the cluster.",
+        "## Operations of clients",
+        _table(("`f`", "what invocation and completion carry"),
+               [(f"`{name}`", says) for name, says in OPERATIONS.items()]),
+        "## Faults",
+        _table(("event", "meaning"), list(FAULT_EVENTS.items())),
+        "## Observations",
+        "Offsets that end a range are exclusive.",
+        _table(("`f`", "`key`", "`value`", "`epochs`", "meaning"), observations),
+    )
+
+
+_HEADER_FIELDS = [
+    ("`format`", "the number of this format"),
+    ("`mode`, `seed`, `profile`", "as in the spec"),
+    ("`controllers`, `brokers`, `voters`, `clients`", "node ids"),
+    ("`timing`", "every time-out of the configuration, in microseconds"),
+    ("`properties`", "the whole configuration under Kafka's names, in Kafka's units"),
+    ("`topic_config`", "the properties that topics were given"),
+    ("`observations`", "the names of the observations that the history may hold; a checker without its inputs does "
+     "not apply"),
+    ("`excuses`", "whether losses that Kafka as configured can have are excused"),
+]
+
+
+def configuration() -> str:
+    """The page about the properties that the model uses."""
+    sections: list[str] = []
+    for title, config in (("Brokers and controllers", KafkaConfig), ("Clients", ClientConfig)):
+        rows = []
+        for item in fields(config):
+            name = item.metadata["property"]
+            rows.append((
+                f"`{name}`", f"`{property_text(name, item.default)}`",
+                f"`{property_text(name, item.metadata['campaign'])}`"))
+        sections += [f"## {title}", _table(("property", "`kafka-defaults`", "`campaign`"), rows)]
+    return _page(
+        "Properties that the model uses",
+        "Names, units and defaults are Kafka's. Names that begin with `fencepost.` are constants of Kafka's code that "
+        "it gives no name to, or a behaviour that differs between versions. Every other name that Kafka knows is "
+        "accepted and listed as not modelled; what Kafka does not know is refused.",
+        "The campaign profile's replication gives way on clusters with fewer brokers.",
+        *sections,
+        "## Topics",
+        "`--topic-config` takes " + ", ".join(f"`{name}`" for name in TOPIC_PROPERTIES) + "; Kafka's other topic "
+        "properties are accepted and listed as not modelled.",
+    )
+
+
+def bugs() -> str:
+    """The page about the known bugs."""
+    rows = [
+        (f"`{bug.bug_id}`", bug.mode, bug.what_went_wrong, ", ".join(f"`{rule}`" for rule in bug.rules), bug.source)
+        for bug in all_bugs().values()]
+    return _page(
+        "Known bugs", "`--bug ID` switches one on. One of the rules named here must catch it.",
+        _table(("id", "mode", "what went wrong", "caught by", "source"), rows))
+
+
+def schedules() -> str:
+    """The page about faults and their targets, from the modules that define them."""
+    return _page(
+        "Schedules",
+        "A schedule is a JSON list of faults, in the form in which `spec.json` stores it; `--schedule FILE` takes a "
+        "list, or an object with the list as `faults` (a whole `spec.json`, for instance).",
+        "```json\n[{\"kind\": \"pause\", \"at_us\": 3000000, \"duration_us\": 9000000, "
+        "\"target\": {\"role\": \"active-controller\"}}]\n```",
+        "## Faults", _body(faults.__doc__), "## Targets", _body(targets.__doc__))
+
+
+def rules() -> str:
+    """The page about the rules, from the modules that check them."""
+    sections = []
+    for module_info in sorted(pkgutil.iter_modules(checkers.__path__), key=lambda info: info.name):
+        module = import_module(f"fencepost.checkers.{module_info.name}")
+        if hasattr(module, "build"):
+            title = (module.__doc__ or "").partition("\n")[0]
+            sections.append(f"## {module_info.name}\n\n{title}\n\n{_body(module.__doc__)}")
+    return _page(
+        "Rules", "Each checker is a module of `fencepost.checkers`; these are their own words. A rule's name is what a "
+        "violation is reported under.", *sections)
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "history-format.md": history_format, "configuration.md": configuration, "rules.md": rules, "bugs.md": bugs,
+    "schedules.md": schedules,
+}
+
+
+def _field_words(docstring: str) -> dict[str, str]:
+    """name -> description, from the `name: words` lines of a docstring."""
+    words: dict[str, str] = {}
+    name = ""
+    for line in docstring.splitlines():
+        match = re.match(r"    (\w+): (.*)", line)
+        if match:
+            name = match[1]
+            words[name] = match[2]
+        elif name and line.strip():
+            words[name] += " " + line.strip()
+    return words
+
+
+def _body(docstring: str | None) -> str:
+    """A module's docstring without its first line."""
+    return (docstring or "").partition("\n")[2].strip()
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join([f"# {title}", _NOTE, *parts]) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(
+        "| " + " | ".join(" ".join(str(cell).split()).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def stale_pages(directory: Path) -> list[Path]:
+    """The pages that are not what the code says."""
+    return [
+        directory / name for name, render in PAGES.items()
+        if not (directory / name).is_file() or (directory / name).read_text(encoding="utf-8") != render()]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write or check the pages; the exit code."""
+    check = "--check" in arguments
+    directory = Path(next(argument for argument in arguments if argument != "--check"))
+    if check:
+        stale = stale_pages(directory)
+        for path in stale:
+            print(f"{path} is not what the code says; run `make docs`", file=sys.stderr)
+        return 1 if stale else 0
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, render in PAGES.items():
+        (directory / name).write_text(render(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

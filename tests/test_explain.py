@@ -1,0 +1,109 @@
+"""Words for people: durations, node names, and what led to a violation."""
+
+import pytest
+
+from fencepost.harness.coverage import coverage
+from fencepost.harness.explain import Explainer, coverage_words
+from fencepost.harness.words import NodeNames, clock, count, duration, joined, read_duration, seconds
+from fencepost.histories.errors import InputError
+from fencepost.histories.recorder import Recorder
+
+HEADER = {"controllers": [101, 102, 103], "brokers": [1, 2, 3], "clients": [1001, 1002]}
+
+
+@pytest.mark.parametrize(("text", "time_us"), [
+    ("30s", 30_000_000), ("500ms", 500_000), ("2m", 120_000_000), ("1h", 3_600_000_000), ("7us", 7),
+    ("12.5s", 12_500_000), ("12", 12_000_000), (" 1.000001s ", 1_000_001), ("0s", 0),
+])
+def test_durations(text, time_us):
+    assert read_duration(text) == time_us
+
+
+@pytest.mark.parametrize("text", ["", "s", "-1s", "1e3s", "1.5.5s", "30 sec", "1.0000001s", "9" * 20, "\u0663s"])
+def test_what_is_no_duration(text):
+    with pytest.raises(InputError, match="is no duration; allowed is a number with a unit"):
+        read_duration(text)
+
+
+def test_words():
+    assert seconds(12_404_000) == "12.404 s"
+    assert duration(30_000_000) == "30 s"
+    assert duration(1_500) == "0.0015 s"
+    assert clock(61.4) == "1:01"
+    assert count(1, "record") == "1 record"
+    assert count(1904, "ISR change") == "1,904 ISR changes"
+    assert joined(["a", "b", "c"]) == "a, b and c"
+    assert joined([]) == "none"
+
+
+def test_node_names():
+    names = NodeNames({"controllers": [1, 101], "brokers": [1, 2], "clients": [1001]})
+    assert [names(node) for node in (1, 2, 101, 1001, 9)] == [
+        "node 1", "broker 2", "controller 101", "client 0", "node 9"]
+
+
+def history() -> Recorder:
+    """A controller is paused, another claims; broker 2 loses its tail; broker 3, which nobody asks about, is killed."""
+    recorder = Recorder()
+    recorder.fault(1_000_000, "kill", 3, {"fault": 0, "nodes": [3], "duration_us": 10_000})
+    recorder.observe(1_010_000, "node-started", 3, None, None, None, {"incarnation": 3})
+    recorder.fault(3_020_000, "pause", 101, {"fault": 1, "nodes": [101], "duration_us": 9_370_000})
+    recorder.fault(3_500_000, "isolate", None, {"fault": 2, "nodes": []}, "no node fits the target")
+    recorder.observe(4_000_000, "controller-claimed", 102, None, {"next_offset": 9}, None, {"controller_epoch": 4})
+    recorder.fault(5_000_000, "power-loss", 2, {"fault": 3, "nodes": [2], "duration_us": 1_000_000})
+    recorder.observe(5_000_000, "disk-lost", 2, "orders-0/x", {"from_offset": 57, "end_offset": 58}, None, None)
+    recorder.observe(6_000_000, "node-started", 2, None, None, None, {"incarnation": 3})
+    recorder.observe(6_100_000, "leader-start", 2, "orders-0", {"isr": [2], "epoch_start_offset": 57}, None,
+                     {"leader_epoch": 5})
+    recorder.observe(6_200_000, "leader-start", 2, "orders-1", {"isr": [2]}, None, {"leader_epoch": 9})
+    recorder.observe(12_390_000, "node-resumed", 101, None, None, None, None)
+    recorder.observe(12_404_000, "request-accepted", 2, None, None, None, {"controller_epoch": 3})
+    recorder.fault(20_000_000, "isolate", 2, {"fault": 4, "nodes": [2], "duration_us": 50_000_000})
+    recorder.fault(30_000_000, "heal", None, {"quiet_us": 1})
+    return recorder
+
+
+def test_what_led_to_a_violation():
+    events = history().events
+    accepted = next(event.index for event in events if event.f == "request-accepted")
+    lines = Explainer(HEADER, events).because(12_404_000, 101, "orders-0", [accepted])
+    assert lines == [
+        "controller 101 was paused (a GC pause) from 3.020 s to 12.390 s",
+        "broker 2 was without power from 5.000 s to 6.000 s",
+        "broker 2 lost 1 unsynced record of orders-0, from offset 57 on, with its power at 5.000 s",
+        "broker 2 became the leader of orders-0 in leader epoch 5 at 6.100 s, with the ISR [2], from offset 57",
+    ]
+
+
+def test_a_violation_of_a_controller_names_the_claims():
+    lines = Explainer(HEADER, history().events).because(12_404_000, 102, None, [])
+    assert "controller 102 became the active controller in epoch 4 at 4.000 s" in lines
+
+
+def test_without_faults_there_is_nothing_to_say():
+    assert Explainer(HEADER, history().events).because(500_000, 2, "orders-0", []) == []
+
+
+def test_a_fault_ends_with_the_heal():
+    lines = Explainer(HEADER, history().events).because(25_000_000, 2, "payments-0", [])
+    assert "broker 2 was cut off from everyone from 20.000 s to 30.000 s" in lines
+
+
+def test_coverage_counts_what_was_reached():
+    recorder = history()
+    recorder.client(1, "invoke", "produce", 0, "orders-0", {})
+    recorder.client(2, "info", "produce", 0, "orders-0", {}, "REQUEST_TIMED_OUT")
+    recorder.observe(3, "isr-changed", 1, "orders-0", {}, None, None)
+    reached = coverage(recorder.events).to_data()
+    assert reached == {
+        "faults": {"isolate": 1, "kill": 1, "pause": 1, "power-loss": 1}, "faults_skipped": 1,
+        "controller_fail_overs": 0, "isr_changes": 1, "leader_changes": 2, "operations": {"produce info": 1},
+        "errors": {"REQUEST_TIMED_OUT": 1}}
+
+
+def test_coverage_in_words():
+    reached = {"faults": {"pause": 3}, "controller_fail_overs": 1, "leader_changes": 2, "isr_changes": 1904,
+               "errors": {"A": 1}}
+    assert coverage_words(reached, ("pause", "kill"), ("A", "B")) == [
+        "1 of 2 fault kinds, 1 controller fail-over, 2 leader changes, 1,904 ISR changes, 1 of 2 error codes",
+        "never struck: kill", "never met: B"]
