@@ -54,7 +54,7 @@ def test_help_imports_nothing_heavy():
     (["run", "--seed", "1", "--mode", "paxos"], "'paxos' is not 'kraft'"),
     (["run", "--seed", "1", "--duration", "soon"], "'soon' is no duration; allowed is a number with a unit"),
     (["run", "--seed", "1", "--duration", "0s"], "--duration: allowed is at least 1s"),
-    (["run", "--seed", "1", "--controllers", "0"], "--controllers=0: allowed is a whole number from 1 to 7"),
+    (["run", "--seed", "1", "--controllers", "0"], "options: controllers=0: allowed is a whole number from 1 to 7"),
     (["run", "--seed", "1", "--controllers", "8"], "controllers=8: allowed is a whole number from 1 to 7"),
     (["run", "--seed", "1", "--brokers", "-1"], "brokers=-1: allowed is a whole number from 1 to 100"),
     (["run", "--seed", "1", "--combined", "--brokers", "2"], "brokers=2: with combined nodes allowed is at least"),
@@ -81,7 +81,8 @@ def test_bad_arguments_are_one_line(fencepost, arguments, words):
 
 
 @pytest.mark.parametrize(("content", "words"), [
-    ("[", "not JSON"), ("3", "a schedule is a list of faults"), ('[{"kind": "pause"}]', "fault 0: needs exactly one of"),
+    ("[", "not JSON"), ("3", "a schedule is a list of faults"),
+    ('[{"kind": "pause"}]', "fault 0: needs exactly one of"),
     ('{"faults": [{"kind": "meteor"}]}', "fault 0: unknown kind 'meteor'"), ("\xff", "not JSON"),
 ])
 def test_bad_schedules_are_one_line(fencepost, tmp_path, content, words):

@@ -15,19 +15,12 @@ if TYPE_CHECKING:
 PROFILES = ("campaign", "kafka-defaults")
 
 
-class Duration(click.ParamType):
+def _duration(context: click.Context, parameter: click.Parameter, value: str) -> int:
     """A duration such as 30s or 500ms, in microseconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read it; a bad one is a usage error."""
-        if isinstance(value, int):
-            return value
-        try:
-            return read_duration(value)
-        except InputError as error:
-            self.fail(str(error), param, ctx)
+    try:
+        return read_duration(value)
+    except InputError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def path_type() -> Any:
@@ -42,7 +35,7 @@ _SPEC_OPTIONS = (
     click.option("--brokers", type=int, help="How many brokers.  [default: 3]"),
     click.option("--clients", type=int, default=6, show_default=True, help="How many clients."),
     click.option("--combined", is_flag=True, help="Each controller is a broker too."),
-    click.option("--duration", type=Duration(), default="30s", show_default=True,
+    click.option("--duration", callback=_duration, default="30s", show_default=True,
                  help="Virtual time in which faults strike; the quiet phase comes on top."),
     click.option("--profile", type=click.Choice(PROFILES), default="campaign", show_default=True,
                  help="Time-outs a tenth of Kafka's, or Kafka's own."),
@@ -80,7 +73,7 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
         server = read_server_properties(read_properties_file(options["server_properties"]))
     topics = read_topic_properties(_topic_properties(options["topic_config"]))
     shape = _shape(options, node_shape(server), str(options["server_properties"]))
-    check_shape(shape, "the options")
+    check_shape(shape, "options")
     faults = None
     if options["schedule"] is not None:
         faults = _faults(read_json(options["schedule"]))
@@ -89,7 +82,7 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
         properties=server.modelled, topic_config=topics.modelled, bugs=tuple(dict.fromkeys(options["bugs"])),
         excuses=not options["no_excuses"], faults=faults,
     )
-    check_spec(spec, str(options["schedule"] or "the options"))
+    check_spec(spec, str(options["schedule"] or "options"))
     composer_with(spec.bugs, spec.mode)
     if spec.duration_us < 1_000_000:
         raise InputError("--duration: allowed is at least 1s, for a cluster needs that long to start")
@@ -106,11 +99,13 @@ def _shape(options: dict[str, Any], said: Any, source: str) -> Any:
     if None not in (options["controllers"], said.controllers) and options["controllers"] != said.controllers:
         raise InputError(f"{source}: controller.quorum.voters has {said.controllers}: allowed with --controllers "
                          f"{options['controllers']} is as many")
-    controllers = options["controllers"] or said.controllers or 3
-    brokers = options["brokers"] or (controllers if combined else 3)
-    if options["controllers"] == 0 or options["brokers"] == 0:
-        raise InputError("--controllers and --brokers: allowed is a whole number from 1")
+    controllers = _first_given(options["controllers"], said.controllers, 3)
+    brokers = _first_given(options["brokers"], controllers if combined else 3)
     return Shape(controllers, brokers, options["clients"], combined)
+
+
+def _first_given(*values: int | None) -> int:
+    return next(value for value in values if value is not None)
 
 
 def _topic_properties(texts: tuple[str, ...]) -> list[Any]:
