@@ -119,7 +119,7 @@ def deaf_leader(patches):
     for voter in cluster.voters:
         if voter != leader.node_id:
             cluster.network.cut(voter, leader.node_id)
-    cluster.run(cluster.config.controller_quorum_fetch_timeout_us * 3 // 2 + 60 * MS)
+    cluster.run(cluster.config.controller_quorum_fetch_timeout_us * 3)
     return leader.raft.is_leader
 
 

@@ -69,8 +69,8 @@ BUGS: tuple[KnownBug, ...] = (
         "KAFKA-10661", "kraft",
         "A restarted leader re-enters its epoch as Unattached without a vote and votes there for another candidate: "
         "two leaders in one epoch.",
-        "commit f49c6c203f6; QuorumState.initialize", ("ElectionSafety", "SingleLeader", "VoteOncePerEpoch"),
-        (ForgetsItsLeadership,),
+        "commit f49c6c203f6; QuorumState.initialize",
+        ("ElectionSafety", "SingleLeader", "VoteOncePerEpoch", "NoIllegalState"), (ForgetsItsLeadership,),
     ),
     KnownBug(
         "KAFKA-10527", "kraft",
@@ -82,7 +82,8 @@ BUGS: tuple[KnownBug, ...] = (
         "KAFKA-10533", "kraft",
         "A voter fetches past the end of what it has synced, which counts as an acknowledgement: a power cut loses "
         "records that the leader has committed.",
-        "commit a72f0c1eac6; RaftFsync.tla", ("LeaderCompleteness", "LogMatching", "ConsistentCommittedData"),
+        "commit a72f0c1eac6; RaftFsync.tla",
+        ("LeaderCompleteness", "LogMatching", "ConsistentCommittedData", "MajorityReachedHighWatermark"),
         (FetchesPastItsSyncedEnd,),
     ),
     KnownBug(
