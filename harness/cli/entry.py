@@ -6,14 +6,13 @@ from typing import NoReturn
 
 import click
 
+from fencepost import __version__
 from fencepost.harness.cli.commands import bugs, campaign, check, replay, run
 from fencepost.histories.errors import EXIT_BAD_ARGUMENTS, EXIT_CRASH, EXIT_UNKNOWN, FencepostError
 
-VERSION = "0.1.0"
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(VERSION, prog_name="fencepost")
+@click.version_option(__version__, prog_name="fencepost")
 def cli() -> None:
     """Put Kafka's control plane on trial: drive a cluster through faults and check what happened.
 
