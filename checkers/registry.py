@@ -7,13 +7,25 @@ one module may share what the first of them (a ledger, say) has learnt from the 
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fencepost.checkers import raft_rules
+from fencepost.checkers import (
+    authorisation,
+    epoch_fencing,
+    liveness,
+    metadata_consistency,
+    raft_rules,
+    single_controller,
+)
 from fencepost.checkers.verdict import UNKNOWN, Checker, Result
 from fencepost.histories.event import Event
 
 #: The builders of all checkers, in the order in which their checkers are fed.
 BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = (
     raft_rules.build,
+    single_controller.build,
+    epoch_fencing.build,
+    metadata_consistency.build,
+    authorisation.build,
+    liveness.build,
 )
 
 

@@ -1,0 +1,304 @@
+"""Liveness: once every fault has ended, the cluster recovers within the quiet phase.
+
+Judged at `quiet-end`, the run's last moment, which comes at least `quiet_us` after `heal`:
+
+- *EventuallyLeaderElected*: all voters agree on the epoch of the quorum and on its leader, which leads.
+- *ControllerAvailability*: that leader's controller is active in that epoch. Example: an exception makes the controller
+  renounce, its replica leads on, and nobody controls the cluster (KAFKA-13104).
+- *EventuallyMetadataConverges*: every controller and broker has applied what was committed, and has that image.
+- *EventuallyUnfenced*: every broker runs, under the broker epoch that is registered, unfenced.
+- *IsrEventuallyConverges*: every partition has a leader, and all its replicas are in its ISR. Example: a leader gives
+  up an ISR change after a refusal by a deposed controller, and never asks again (KAFKA-14154).
+- *EventuallyWriteAcked*: of the acks=all produces in the second half of the quiet phase and later, each partition has
+  one that succeeded.
+- *CommitEventuallyReadable* and *EventuallyReadable*: the final reads of groups' offsets and of partitions succeed.
+
+A request that is refused for a reason that time does not mend (authorisation, a deleted topic) counts as answered.
+Without a heal no liveness is demanded; a history that stops before `quiet-end` says nothing.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Any
+
+from fencepost.checkers.verdict import NOT_APPLICABLE, Checker, Findings, Result, seconds
+from fencepost.histories.event import COMPLETIONS, INVOKE, OK, Event
+
+LEADER_ELECTED = "EventuallyLeaderElected"
+CONTROLLER = "ControllerAvailability"
+METADATA = "EventuallyMetadataConverges"
+UNFENCED = "EventuallyUnfenced"
+ISR = "IsrEventuallyConverges"
+WRITE = "EventuallyWriteAcked"
+COMMIT = "CommitEventuallyReadable"
+READ = "EventuallyReadable"
+
+#: What was applied this shortly before the end need not be everywhere yet.
+GRACE_US = 1_000_000
+#: Refusals that have nothing to do with recovery.
+FINAL_ERRORS = (
+    "AUTHORIZATION_FAILED", "UNKNOWN_TOPIC_OR_PARTITION", "UNKNOWN_TOPIC_ID", "INVALID_TOPIC_EXCEPTION",
+    "INVALID_REQUEST", "INVALID_PRODUCER_EPOCH", "OUT_OF_ORDER_SEQUENCE_NUMBER", "INVALID_GROUP_ID",
+)
+_RULE_OF_OPERATION = {"produce": WRITE, "final-offsets": COMMIT, "final-read": READ}
+_WORDS = {
+    "produce": "acks=all produce to", "final-offsets": "final read of the offsets of", "final-read": "final read of",
+}
+
+
+class Attempts:
+    """The late operations of one name on one key: whether one was answered, the last error, and their events."""
+
+    __slots__ = ("answered", "count", "error", "event")
+
+    def __init__(self) -> None:
+        self.answered = False
+        self.count = 0
+        self.error: str | None = None
+        self.event = 0
+
+
+class Liveness(Findings):
+    """Checks the rules above: constant time per event, and once through the final state."""
+
+    name = "liveness"
+    consumes = frozenset({
+        "heal", "quiet-end", "metadata-applied", "controller-claimed", "controller-renounced", "node-started",
+        "node-stopped", "produce", "final-offsets", "final-read",
+    })
+
+    def __init__(self, header: dict[str, Any]) -> None:
+        super().__init__(header)
+        self._voters: tuple[int, ...] = tuple(header.get("voters") or header.get("controllers") or ())
+        self._brokers: tuple[int, ...] = tuple(header.get("brokers") or ())
+        self._view = MetadataEnd()
+        #: node -> (epoch that its controller claimed and did not renounce, event)
+        self._active: dict[int, tuple[int, int]] = {}
+        self._heal: Event | None = None
+        self._late_us = 0
+        self._ended = False
+        #: process -> its open late operation; (operation, key) -> attempts
+        self._open: dict[int, Attempts] = {}
+        self._attempts: dict[tuple[str, str], Attempts] = {}
+
+    def feed(self, event: Event) -> None:
+        """Take the next event."""
+        if event.process is not None:
+            self._on_operation(event)
+        elif event.f == "metadata-applied":
+            self._view.apply(event)
+        elif event.f == "heal":
+            self._heal = event
+            self._late_us = event.time_us + int((event.value or {}).get("quiet_us", 0)) // 2
+        elif event.f == "quiet-end":
+            self._on_end(event)
+        elif event.node is None:
+            return
+        elif event.f == "controller-claimed":
+            self._active[event.node] = ((event.epochs or {})["controller_epoch"], event.index)
+        else:
+            self._active.pop(event.node, None)
+
+    def finish(self) -> Result:
+        """What was found; nothing is demanded of a history without a heal or without its end."""
+        if not self._ended:
+            why = "there was no heal" if self._heal is None else "the history ends before the quiet phase does"
+            self.notes.append(f"liveness was not judged: {why}")
+            return self.result(NOT_APPLICABLE)
+        return super().finish()
+
+    # --- operations -------------------------------------------------------------------------------------------------
+
+    def _on_operation(self, event: Event) -> None:
+        process = event.process
+        assert process is not None
+        if event.type == INVOKE:
+            self._open.pop(process, None)
+            if self._heal is None or event.time_us < self._late_us or event.key is None:
+                return
+            if event.f == "produce" and event.value.get("acks") != -1:
+                return
+            attempts = self._attempts.setdefault((event.f, event.key), Attempts())
+            attempts.count += 1
+            attempts.event = event.index
+            self._open[process] = attempts
+        elif event.type in COMPLETIONS:
+            attempts_or_none = self._open.pop(process, None)
+            if attempts_or_none is not None:
+                attempts_or_none.event = event.index
+                attempts_or_none.error = event.error
+                if event.type == OK or (event.error or "").endswith(FINAL_ERRORS):
+                    attempts_or_none.answered = True
+
+    def _check_operations(self, event: Event) -> None:
+        for (operation, key), attempts in sorted(self._attempts.items()):
+            if attempts.answered or (operation != "final-offsets" and not self._view.has_partition(key)):
+                continue
+            last = "is still open" if attempts.error is None else f"ended with {attempts.error}"
+            self.violate(
+                _RULE_OF_OPERATION[operation],
+                f"None of the {attempts.count} late attempts at the {_WORDS[operation]} {key} succeeded, although all "
+                f"faults had ended at {self._healed_at}; the last one {last}.", event, (attempts.event,), key=key)
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    @property
+    def _healed_at(self) -> str:
+        return "the start" if self._heal is None else seconds(self._heal.time_us)
+
+    def _on_end(self, event: Event) -> None:
+        heal = self._heal
+        if heal is None or event.time_us < heal.time_us + int((heal.value or {}).get("quiet_us", 0)):
+            return
+        self._ended = True
+        states: dict[int, dict[str, Any]] = {int(node): state for node, state in event.value["nodes"].items()}
+        self._check_quorum(event, states)
+        self._check_metadata(event, states)
+        self._check_brokers(event, states)
+        self._check_isrs(event, states)
+        self._check_operations(event)
+
+    def _check_quorum(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
+        rafts = {voter: states.get(voter, {}).get("raft") or {} for voter in self._voters}
+        if not rafts:
+            return
+        epoch = max((raft.get("epoch", -1) for raft in rafts.values()), default=-1)
+        leaders = [voter for voter, raft in rafts.items() if raft.get("state") == "leader" and raft["epoch"] == epoch]
+        leader = leaders[0] if len(leaders) == 1 else None
+        astray = [
+            f"{voter} ({raft.get('state', 'not running')}, epoch {raft.get('epoch')}, leader {raft.get('leader')})"
+            for voter, raft in rafts.items()
+            if leader is None or raft.get("epoch") != epoch or raft.get("leader") != leader]
+        if astray:
+            known = "no voter leads" if leader is None else f"voter {leader} leads"
+            self._late(LEADER_ELECTED, f"in the highest epoch of the metadata quorum, {epoch}, {known}, and these do "
+                       f"not follow: {', '.join(astray)}", event)
+        if leader is not None and self._active.get(leader, (-1, 0))[0] != epoch:
+            self._late(CONTROLLER, f"voter {leader} leads the metadata quorum in epoch {epoch}, but its controller is "
+                       f"not active in that epoch, so nobody controls the cluster", event, leader)
+
+    def _check_metadata(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
+        owed = self._view.end_at(event.time_us - GRACE_US)
+        for node, state in sorted(states.items()):
+            for role in ("controller", "broker"):
+                metadata = (state.get(role) or {}).get("metadata")
+                if metadata is None:
+                    continue
+                offset, digest = metadata["offset"], metadata["digest"]
+                expected = self._view.digest_at(offset)
+                if offset < owed:
+                    self._late(METADATA, f"the {role} of node {node} has applied the metadata up to offset {offset} "
+                               f"only; offset {owed} was applied elsewhere long before", event, node)
+                elif expected is not None and expected[0] != digest:
+                    self._late(METADATA, f"the {role} of node {node} has the metadata image {digest} at offset "
+                               f"{offset}, where the committed records give {expected[0]} (event {expected[1]})",
+                               event, node, (expected[1],))
+
+    def _check_brokers(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
+        for broker in self._brokers:
+            state = states.get(broker, {}).get("broker")
+            epoch, fenced, index = self._view.brokers.get(broker, (-1, True, event.index))
+            if state is None:
+                self._late(UNFENCED, f"broker {broker} does not run", event, broker)
+            elif state["state"] != "RUNNING":
+                self._late(UNFENCED, f"broker {broker} is still in state {state['state']}", event, broker, (index,))
+            elif fenced:
+                self._late(UNFENCED, f"broker {broker} is fenced in the committed metadata", event, broker, (index,))
+            elif state["broker_epoch"] != epoch:
+                self._late(UNFENCED, f"broker {broker} acts under broker epoch {state['broker_epoch']}, but {epoch} is "
+                           f"registered", event, broker, (index,))
+
+    def _check_isrs(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
+        running = [broker for broker in self._brokers if states.get(broker, {}).get("broker") is not None]
+        for name, partition, index in self._view.partitions():
+            missing = [replica for replica in partition["replicas"]
+                       if replica in running and replica not in partition["isr"]]
+            if partition["leader"] < 0:
+                self._late(ISR, f"partition {name} has no leader (ISR {partition['isr']})", event, None, (index,), name)
+            elif missing:
+                self._late(ISR, f"the ISR of partition {name} is {partition['isr']}, without the running replicas "
+                           f"{missing}", event, None, (index,), name)
+
+    def _late(
+        self, rule: str, what: str, event: Event, node: int | None = None, others: tuple[int, ...] = (),
+        key: str | None = None,
+    ) -> None:
+        self.violate(
+            rule, f"At {seconds(event.time_us)}, at the end of the quiet phase that began when all faults ended at "
+            f"{self._healed_at}, {what}.", event, others, node, key)
+
+
+class MetadataEnd:
+    """What the committed metadata says at the end: brokers, topics, partitions; each record is taken once."""
+
+    def __init__(self) -> None:
+        #: broker -> (broker epoch, fenced, event)
+        self.brokers: dict[int, tuple[int, bool, int]] = {}
+        self._topics: dict[str, str] = {}
+        self._partitions: dict[tuple[str, int], tuple[dict[str, Any], int]] = {}
+        self._folded_end = 0
+        #: what was applied first: end offsets, ascending; (digest, event) and times of each
+        self._ends: list[int] = []
+        self._images: list[tuple[str, int]] = []
+        self._times: list[int] = []
+
+    def apply(self, event: Event) -> None:
+        """Take a `metadata-applied`."""
+        end = event.value["end_offset"]
+        if not self._ends or end > self._ends[-1]:
+            self._ends.append(end)
+            self._images.append((event.value["digest"], event.index))
+            self._times.append(event.time_us)
+        for offset, kind, fields in event.value.get("records") or ():
+            if offset >= self._folded_end:
+                self._folded_end = offset + 1
+                self._fold(kind, fields, event.index)
+
+    def digest_at(self, offset: int) -> tuple[str, int] | None:
+        """The image's digest at an offset and the event that showed it."""
+        position = bisect_right(self._ends, offset)
+        return self._images[position - 1] if position else None
+
+    def end_at(self, time_us: int) -> int:
+        """How far somebody had applied the metadata at that time."""
+        position = bisect_right(self._times, time_us)
+        return self._ends[position - 1] if position else 0
+
+    def partitions(self) -> Iterator[tuple[str, dict[str, Any], int]]:
+        """Every existing partition: its name, state and the event of its last change."""
+        for (topic_id, index), (partition, event) in sorted(self._partitions.items()):
+            yield f"{self._topics[topic_id]}-{index}", partition, event
+
+    def has_partition(self, name: str) -> bool:
+        """Whether the partition exists."""
+        return any(name == existing for existing, _, _ in self.partitions())
+
+    def _fold(self, kind: str, fields: dict[str, Any], index: int) -> None:
+        if kind == "RegisterBrokerRecord":
+            self.brokers[fields["broker_id"]] = (fields["broker_epoch"], fields["fenced"], index)
+        elif kind == "BrokerRegistrationChangeRecord":
+            epoch, fenced, _ = self.brokers.get(fields["broker_id"], (fields["broker_epoch"], True, index))
+            changed = fields["fenced"]
+            self.brokers[fields["broker_id"]] = (epoch, fenced if changed is None else changed, index)
+        elif kind == "TopicRecord":
+            self._topics[fields["topic_id"]] = fields["name"]
+        elif kind == "RemoveTopicRecord":
+            self._topics.pop(fields["topic_id"], None)
+            for key in [key for key in self._partitions if key[0] == fields["topic_id"]]:
+                del self._partitions[key]
+        elif kind in ("PartitionRecord", "PartitionChangeRecord"):
+            self._fold_partition(fields, index)
+
+    def _fold_partition(self, fields: dict[str, Any], index: int) -> None:
+        key = (fields["topic_id"], fields["partition"])
+        state, _ = self._partitions.get(key, ({"replicas": [], "isr": [], "leader": -1}, 0))
+        changed = {
+            name: fields[name] for name in ("replicas", "isr", "leader")
+            if fields.get(name) is not None and fields[name] != -2}
+        if fields["topic_id"] in self._topics:
+            self._partitions[key] = ({**state, **changed}, index)
+
+
+def build(header: dict[str, Any]) -> list[Checker]:
+    """The checker for a history with this header."""
+    return [Liveness(header)]
