@@ -231,7 +231,8 @@ def check_store(store: Path) -> None:
 
 def summary_path(order: Order) -> Path:
     """Where a campaign's summary is kept."""
-    return order.store / f"campaign-{order.spec.name.rpartition('-')[0]}-{order.first}.json"
+    last = order.first + order.seeds - 1
+    return order.store / f"campaign-{order.spec.name.rpartition('-')[0]}-{order.first}-to-{last}.json"
 
 
 def _write_summary(campaign: Campaign) -> None:

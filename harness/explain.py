@@ -16,11 +16,8 @@ MAX_FAULTS, MAX_TURNS = 4, 4
 _PROCESS_FAULTS = {
     "pause": "paused (a GC pause)", "kill": "killed", "power-loss": "without power", "shutdown": "shut down",
 }
-_NETWORK_FAULTS = {
-    "isolate": "{} cut off from everyone", "one-way": "{} cut off in one direction",
-    "cut-roles": "{} cut off from all nodes of a role", "link": "{} cut off from one other node",
+_GLOBAL_FAULTS = {
     "halves": "the Kafka nodes were split into halves", "majorities-ring": "every node saw another majority",
-    "bridge": "the Kafka nodes were split into halves that only {} talked to",
 }
 
 
@@ -89,10 +86,22 @@ class Explainer:
             span = f"from {seconds(fault.time_us)} to {seconds(ups[0])}" if ups else f"from {seconds(fault.time_us)} on"
             return f"{self._names(nodes[0])} was {_PROCESS_FAULTS[fault.f]} {span}"
         if _is_global(fault):
-            return f"{_NETWORK_FAULTS[fault.f]} {span}"
-        words = _NETWORK_FAULTS.get(fault.f, fault.f + " struck {}")
+            return f"{_GLOBAL_FAULTS[fault.f]} {span}"
+        return f"{self._cut_words(fault.f, nodes, value.get('links') or [])} {span}"
+
+    def _cut_words(self, kind: str, nodes: list[int], links: list[list[int]]) -> str:
         struck = self._names.all(nodes)
-        return f"{words.format(struck if fault.f == 'bridge' else struck + ' was')} {span}"
+        if kind == "bridge":
+            return f"the Kafka nodes were split into halves that only {struck} talked to"
+        if kind == "isolate":
+            return f"{struck} was cut off from everyone"
+        if kind == "one-way":
+            inward = any(destination in nodes for _, destination in links)
+            return f"nothing reached {struck}" if inward else f"nothing that {struck} sent arrived"
+        others = sorted({end for link in links for end in link} - set(nodes))
+        if kind in ("link", "cut-roles") and others:
+            return f"{struck} was cut off from {self._names.all(others)}"
+        return f"{kind} struck {struck}"
 
     def _turn_words(self, turn: Event) -> str:
         epochs = turn.epochs or {}

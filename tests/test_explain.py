@@ -107,3 +107,22 @@ def test_coverage_in_words():
     assert coverage_words(reached, ("pause", "kill"), ("A", "B")) == [
         "1 of 2 fault kinds, 1 controller fail-over, 2 leader changes, 1,904 ISR changes, 1 of 2 error codes",
         "never struck: kill", "never met: B"]
+
+
+@pytest.mark.parametrize(("kind", "nodes", "links", "words"), [
+    ("link", [1], [[1, 2], [2, 1]], "broker 1 was cut off from broker 2"),
+    ("cut-roles", [1], [[101, 1], [1, 101], [102, 1], [1, 102]],
+     "broker 1 was cut off from controller 101 and controller 102"),
+    ("one-way", [1], [[2, 1], [3, 1]], "nothing reached broker 1"),
+    ("one-way", [1], [[1, 2], [1, 3]], "nothing that broker 1 sent arrived"),
+    ("bridge", [1], [[2, 3], [3, 2]], "the Kafka nodes were split into halves that only broker 1 talked to"),
+    ("halves", [1, 2, 3], [[1, 2], [2, 1]], "the Kafka nodes were split into halves"),
+    ("majorities-ring", [1, 2, 3], [[1, 2]], "every node saw another majority"),
+    ("meteor", [1], [], "meteor struck broker 1"),
+])
+def test_partitions_in_words(kind, nodes, links, words):
+    recorder = Recorder()
+    recorder.fault(1_000_000, kind, None, {"nodes": nodes, "links": links, "duration_us": 500_000})
+    recorder.fault(9_000_000, "heal", None, {"quiet_us": 1})
+    lines = Explainer(HEADER, recorder.events).because(2_000_000, 1, None, [])
+    assert lines == [f"{words} from 1.000 s to 1.500 s"]

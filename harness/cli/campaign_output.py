@@ -1,6 +1,7 @@
 """What a campaign shows: progress while it runs, and at its end the verdicts, what was reached, failures by rule."""
 
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -112,11 +113,17 @@ def _print_failures(out: Console, campaign: Campaign) -> None:
 
 
 def _print_unknown(out: Console, campaign: Campaign) -> None:
+    """By what went wrong, numbers aside: the lowest seed in full, of the others how many there are."""
+    groups: dict[str, list[SeedOutcome]] = {}
     for outcome in campaign.sorted_outcomes():
         if outcome.trouble is not None:
-            out.print(Text.assemble(
-                ("UNKNOWN", output.COLOURS["unknown"]),
-                f"  seed {outcome.seed}: {outcome.trouble}   replay  {replay_of(campaign, outcome)}"))
+            groups.setdefault(re.sub(r"\d+", "#", outcome.trouble), []).append(outcome)
+    for outcomes in groups.values():
+        first = outcomes[0]
+        more = f"   (and {count(len(outcomes) - 1, 'more seed')} like it)" if len(outcomes) > 1 else ""
+        out.print(Text.assemble(
+            ("UNKNOWN", output.COLOURS["unknown"]),
+            f"  seed {first.seed}: {first.trouble}{more}   replay  {replay_of(campaign, first)}"))
 
 
 def replay_of(campaign: Campaign, outcome: SeedOutcome) -> str:

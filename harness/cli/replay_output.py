@@ -1,9 +1,8 @@
 """What `fencepost replay` prints: identical or the first difference, or every node at one moment."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from fencepost.harness.cli.output import console
@@ -50,33 +49,34 @@ def print_moment(moment: "Moment") -> None:
     out = console()
     names = NodeNames(moment.header)
     out.print(Text.assemble((f"{seconds(moment.time_us)}", "bold"), f"  {moment.why}"))
-    table = Table("node", "process", "quorum", "controller", "broker", box=None, pad_edge=False)
     rows: list[tuple[str, ...]] = []
     for node_id, node in moment.state["nodes"].items():
+        name = names(int(node_id))
         process = "paused" if node.get("paused") else "running" if node.get("running") else "stopped"
+        out.print(Text.assemble((f"{name:<16}", "bold"), process))
         broker = dict(node.get("broker") or {})
         partitions = broker.pop("partitions", None) or {}
-        parts = (node.get("raft"), node.get("controller"), broker)
-        table.add_row(names(int(node_id)), process, *(escape(component_words(part)) for part in parts))
+        for part, state in (("quorum", node.get("raft")), ("controller", node.get("controller")), ("broker", broker)):
+            if state:
+                out.print(Text(f"  {part:<14}{facts(state)}"))
         rows += [
-            (partition, names(int(node_id)), *(plain(state.get(name)) for name in _PARTITION_FACTS))
+            (partition, name, *(plain(state.get(fact)) for fact in _PARTITION_FACTS))
             for partition, state in partitions.items()
         ]
-    out.print(table)
     if rows:
         out.print()
-        out.print(_partition_table(rows))
+        heads = ("partition", "node", *(fact.replace("_", " ") for fact in _PARTITION_FACTS))
+        for line in aligned([heads, *sorted(rows)]):
+            out.print(Text(line))
     out.print("\nlast events")
     for event in moment.last_events:
         out.print(Text(f"  {event_words(event, names)}"))
 
 
-def _partition_table(rows: list[tuple[str, ...]]) -> Table:
-    heads = ("partition", "node", *(fact.replace("_", " ") for fact in _PARTITION_FACTS))
-    table = Table(*heads, box=None, pad_edge=False)
-    for row in sorted(rows):
-        table.add_row(*map(escape, row))
-    return table
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines with their columns under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def event_words(event: Event, names: NodeNames) -> str:
@@ -89,11 +89,9 @@ def event_words(event: Event, names: NodeNames) -> str:
     return f"{event.index:>7}  {seconds(event.time_us):>12}  {who:<14} {event.type} {event.f} {about[:140]}"
 
 
-def component_words(state: dict[str, Any] | None) -> str:
-    """A component's state, a fact a line."""
-    if not state:
-        return "-"
-    return "\n".join(f"{name.replace('_', ' ')}: {plain(value)}" for name, value in state.items())
+def facts(state: dict[str, Any]) -> str:
+    """A component's state in one line."""
+    return ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in state.items())
 
 
 def plain(value: Any) -> str:
