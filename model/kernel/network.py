@@ -275,5 +275,8 @@ class Network:
             if connection.client is node:
                 self.close(connection)
                 connection.pending.clear()
-            elif connection.server is node and connection.alive and reset:
-                self.refuse(connection)
+            elif connection.server is node and connection.alive:
+                if reset:
+                    self.refuse(connection)
+                # A dead host retransmits nothing.
+                connection.held[TO_CLIENT].clear()

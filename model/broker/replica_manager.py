@@ -1,0 +1,387 @@
+"""All replicas of one broker: metadata turned into roles, requests dispatched, waiting fetches completed
+(ReplicaManager.scala)."""
+
+from typing import Any, NamedTuple, Protocol
+
+from fencepost.model import errors
+from fencepost.model.broker.controller_channel import ControllerChannel
+from fencepost.model.broker.fetcher import ReplicaFetcher
+from fencepost.model.broker.partition import LEADER, Partition
+from fencepost.model.broker.replica_log import ReplicaLog
+from fencepost.model.composition import Composer
+from fencepost.model.config import KafkaConfig
+from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.node import Node
+from fencepost.model.kernel.scheduler import Timer, cancel
+from fencepost.model.metadata.image import MetadataImage
+from fencepost.model.protocol.data import (
+    FetchRequest,
+    FetchResponse,
+    FollowerFetchRequest,
+    FollowerFetchResponse,
+    ListOffsetsRequest,
+    ListOffsetsResponse,
+    OffsetsForLeaderEpochRequest,
+    OffsetsForLeaderEpochResponse,
+    ProduceRequest,
+    ProduceResponse,
+    Record,
+)
+
+CHECKPOINT = "replication-offset-checkpoint"
+LATEST = -1
+
+
+class PartitionListener(Protocol):
+    """Learns of leaderships, after the partition has taken its role."""
+
+    def on_become_leader(self, topic: str, partition: int, leader_epoch: int) -> None:
+        """This broker leads the partition in a new epoch."""
+
+    def on_resign(self, topic: str, partition: int, leader_epoch: int | None) -> None:
+        """This broker follows in that epoch, or (None) no longer hosts the partition."""
+
+
+class ParkedFetch(NamedTuple):
+    """A fetch without news, waiting for some."""
+
+    request: FollowerFetchRequest
+    reply: Reply
+    timer: Timer
+
+
+class ReplicaManager:
+    """The replicas of one broker. `broker_epoch` is set by the broker's life cycle."""
+
+    def __init__(
+        self, node: Node, config: KafkaConfig, composer: Composer, image: MetadataImage,
+        controller_channel: ControllerChannel,
+    ) -> None:
+        self._node = node
+        self._config = config
+        self._composer = composer
+        self.image = image
+        self.controller_channel = controller_channel
+        self.broker_epoch = -1
+        self.partition_listeners: list[PartitionListener] = []
+        self.partitions: dict[str, Partition] = {}
+        self._fetchers: dict[int, ReplicaFetcher] = {}
+        self._parked: dict[int, ParkedFetch] = {}
+        self._consumers: dict[str, list[tuple[FetchRequest, Reply, Timer]]] = {}
+        self._checkpoint = node.disk.cell(CHECKPOINT, {})
+
+    def start(self) -> None:
+        """Delete stray logs, begin the periodic work."""
+        hosted = [partition.log.name for partition in self.partitions.values()]
+        for name in sorted(self._node.disk.files):
+            if "/" in name and not name.startswith("leader-epoch-checkpoint/") and name not in hosted:
+                ReplicaLog(self._node, name).delete()
+        self._node.schedule(self._config.replica_lag_time_max_us // 2, self._shrink_isrs)
+        self._node.schedule(self._config.replica_high_watermark_checkpoint_interval_us, self._write_checkpoint)
+
+    def describe(self) -> dict[str, Any]:
+        """The replicas' states as plain data."""
+        return {
+            name: {
+                "topic_id": partition.topic_id, "role": partition.role, "leader": partition.leader_id,
+                "leader_epoch": partition.leader_epoch, "partition_epoch": partition.partition_epoch,
+                "isr": list(partition.isr), "maximal_isr": list(partition.maximal_isr),
+                "high_watermark": partition.high_watermark, "log_end_offset": partition.log.end_offset,
+                "log_start_offset": partition.log.start_offset,
+            }
+            for name, partition in sorted(self.partitions.items())
+        }
+
+    def is_leader(self, name: str) -> bool:
+        """Whether this broker believes to lead the topic-partition."""
+        partition = self.partitions.get(name)
+        return partition is not None and partition.role == LEADER
+
+    # --- metadata -------------------------------------------------------------------------------------------------
+
+    def apply_delta(self, changed: list[tuple[str, int]], image: MetadataImage) -> None:
+        """Take the roles that the image gives for the changed (topic id, partition) pairs."""
+        for topic_id, index in changed:
+            state = image.partitions.get((topic_id, index))
+            if state is None or self._node.node_id not in state.replicas:
+                self._stop(topic_id, index)
+                continue
+            partition = self._host(image.topic_names[topic_id], topic_id, index)
+            old_epoch, old_leader = partition.leader_epoch, partition.leader_id
+            if state.leader == self._node.node_id:
+                partition.become_leader(state)
+                if partition.leader_epoch > old_epoch:
+                    self._forget_fetching(partition, old_leader)
+                    self._drop_waiting_fetches(partition)
+                    for listener in self.partition_listeners:
+                        listener.on_become_leader(partition.topic, index, partition.leader_epoch)
+            elif partition.become_follower(state):
+                self._forget_fetching(partition, old_leader)
+                self._drop_waiting_fetches(partition)
+                for listener in self.partition_listeners:
+                    listener.on_resign(partition.topic, index, partition.leader_epoch)
+                if state.leader >= 0:
+                    self._fetcher(state.leader).add(partition)
+
+    def _host(self, topic: str, topic_id: str, index: int) -> Partition:
+        name = f"{topic}-{index}"
+        partition = self.partitions.get(name)
+        if partition is not None and partition.topic_id != topic_id:
+            self._stop(partition.topic_id, index)
+            partition = None
+        if partition is None:
+            log = ReplicaLog(self._node, f"{name}/{topic_id}")
+            partition = self._composer(Partition)(self._node, self._config, self, topic, topic_id, index, log)
+            known = self._checkpoint.value.get(log.name, 0)
+            partition.high_watermark = max(log.start_offset, min(known, log.end_offset))
+            self.partitions[name] = partition
+            value = {
+                "topic_id": topic_id, "log_start_offset": log.start_offset, "end_offset": log.end_offset,
+                "high_watermark": partition.high_watermark,
+            }
+            self._node.observe("log-opened", key=name, value=value)
+        return partition
+
+    def _stop(self, topic_id: str, index: int) -> None:
+        for name, partition in list(self.partitions.items()):
+            if partition.topic_id == topic_id and partition.index == index:
+                del self.partitions[name]
+                self._forget_fetching(partition, partition.leader_id)
+                partition.role = None
+                partition.fail_waiting(errors.UNKNOWN_TOPIC_OR_PARTITION)
+                self._drop_waiting_fetches(partition)
+                partition.log.delete()
+                value = {"topic_id": topic_id, "deleted": True}
+                self._node.observe("replica-stopped", key=name, value=value, leader_epoch=partition.leader_epoch)
+                for listener in self.partition_listeners:
+                    listener.on_resign(partition.topic, index, None)
+
+    def _fetcher(self, leader_id: int) -> ReplicaFetcher:
+        fetcher = self._fetchers.get(leader_id)
+        if fetcher is None:
+            fetcher = self._composer(ReplicaFetcher)(self._node, self._config, self, leader_id)
+            self._fetchers[leader_id] = fetcher
+        return fetcher
+
+    def _forget_fetching(self, partition: Partition, leader_id: int) -> None:
+        fetcher = self._fetchers.get(leader_id)
+        if fetcher is not None:
+            fetcher.remove(partition)
+
+    # --- producing ------------------------------------------------------------------------------------------------
+
+    def handle_produce(self, request: ProduceRequest, reply: Reply) -> None:
+        """Append and answer by the acks that were asked for. Produces carry no leader epoch."""
+        partition = self.partitions.get(f"{request.topic}-{request.partition}")
+        error = self._produce_error(partition, request)
+        if error is not None or partition is None:
+            self._answer_produce(error, reply, request, -1, -1)
+            return
+        base_offset = None
+        if request.producer_id >= 0:
+            base_offset = partition.producers.duplicate_of(request)
+            error = None if base_offset is not None else partition.producers.refusal(request)
+            if error is not None:
+                self._answer_produce(error, reply, request, -1, -1)
+                return
+        records: tuple[Record, ...] = ()
+        epoch = partition.leader_epoch
+        if base_offset is None:
+            records = partition.append_as_leader(
+                request.values, request.keys, request.producer_id, request.producer_epoch, request.base_sequence)
+            base_offset = records[0].offset
+        if request.acks == -1:
+            partition.wait_for_commit(
+                records, base_offset + len(request.values), request.timeout_us, self._answer_produce, reply, request,
+                base_offset, epoch)
+        else:
+            self._answer_produce(None, reply, request, base_offset, epoch)
+
+    def _produce_error(self, partition: Partition | None, request: ProduceRequest) -> str | None:
+        if partition is None:
+            return errors.UNKNOWN_TOPIC_OR_PARTITION
+        if partition.role != LEADER:
+            return errors.NOT_LEADER_OR_FOLLOWER
+        if request.acks == -1 and not partition.has_enough_replicas():
+            return errors.NOT_ENOUGH_REPLICAS
+        return None
+
+    @staticmethod
+    def _answer_produce(error: str | None, reply: Reply, request: ProduceRequest, base_offset: int, epoch: int) -> None:
+        if request.acks != 0:
+            reply.send(ProduceResponse(error, base_offset, epoch) if error is None else ProduceResponse(error))
+
+    def append_records(
+        self, topic: str, partition: int, records: list[tuple[object, object]], required_leader_epoch: int | None,
+        timeout_us: int, callback: Any, *context: Any,
+    ) -> None:
+        """Append (key, value) pairs with acks=all for a coordinator; `callback(error or None, base offset,
+        *context)`."""
+        hosted = self.partitions.get(f"{topic}-{partition}")
+        if hosted is None or hosted.role != LEADER or (
+            required_leader_epoch is not None and hosted.leader_epoch != required_leader_epoch
+        ):
+            callback(errors.NOT_LEADER_OR_FOLLOWER, -1, *context)
+        elif not hosted.has_enough_replicas():
+            callback(errors.NOT_ENOUGH_REPLICAS, -1, *context)
+        else:
+            written = hosted.append_as_leader(tuple(value for _, value in records), tuple(key for key, _ in records))
+            hosted.wait_for_commit(
+                written, written[-1].offset + 1, timeout_us, callback, written[0].offset, *context)
+
+    def read_log(
+        self, topic: str, partition: int, from_offset: int, max_records: int, isolation: str = "log_end"
+    ) -> tuple[str | None, tuple[Record, ...], int]:
+        """(error, records, end offset) of a partition that this broker leads, for a coordinator that loads."""
+        hosted = self.partitions.get(f"{topic}-{partition}")
+        if hosted is None or hosted.role != LEADER:
+            return errors.NOT_LEADER_OR_FOLLOWER, (), -1
+        end_offset = hosted.log.end_offset if isolation == "log_end" else hosted.high_watermark
+        begin = max(from_offset, hosted.log.start_offset)
+        return None, hosted.log.read(begin, max_records, end_offset), end_offset
+
+    # --- being fetched from ---------------------------------------------------------------------------------------
+
+    def handle_follower_fetch(self, request: FollowerFetchRequest, reply: Reply) -> None:
+        """Answer with what is new, or wait for it up to the request's time."""
+        parked = self._parked.pop(request.replica_id, None)
+        if parked is not None:
+            cancel(parked.timer)
+        if not self._answer_follower(request, reply, True):
+            timer = self._node.schedule(request.max_wait_us, self._expire_parked, request.replica_id)
+            self._parked[request.replica_id] = ParkedFetch(request, reply, timer)
+
+    def _answer_follower(self, request: FollowerFetchRequest, reply: Reply, count: bool, force: bool = False) -> bool:
+        answers = []
+        urgent = force
+        for part in request.partitions:
+            partition = self.partitions.get(f"{part.topic}-{part.partition}")
+            if partition is None:
+                answer = FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION)
+            else:
+                answer = partition.fetch(part, count)
+            if answer.error is not None or answer.records or answer.diverging is not None:
+                urgent = True
+            elif partition is not None and not self._is_news(partition, part, answer, reply):
+                continue
+            answers.append((part, answer))
+        if not urgent:
+            return False
+        for part, answer in answers:
+            partition = self.partitions.get(f"{part.topic}-{part.partition}")
+            if partition is not None and answer.error is None and part.replica_id in partition.followers:
+                partition.followers[part.replica_id].told = (reply.connection, answer.high_watermark)
+        reply.send(FollowerFetchResponse(tuple(answers)))
+        return True
+
+    @staticmethod
+    def _is_news(partition: Partition, part: FetchRequest, answer: FetchResponse, reply: Reply) -> bool:
+        follower = partition.followers.get(part.replica_id)
+        return follower is None or follower.told is None or (
+            follower.told[0] is not reply.connection or follower.told[1] != answer.high_watermark)
+
+    def _expire_parked(self, replica_id: int) -> None:
+        parked = self._parked.pop(replica_id, None)
+        if parked is not None:
+            self._answer_follower(parked.request, parked.reply, False, force=True)
+
+    def on_append(self, partition: Partition) -> None:
+        """Records were appended: followers that wait for them get them."""
+        for replica_id in partition.followers:
+            parked = self._parked.get(replica_id)
+            if parked is not None and self._answer_follower(parked.request, parked.reply, False):
+                cancel(parked.timer)
+                del self._parked[replica_id]
+
+    def _drop_waiting_fetches(self, partition: Partition) -> None:
+        """The role changed: everybody who waits learns it now."""
+        for replica_id in list(self._parked):
+            parked = self._parked[replica_id]
+            if any(f"{part.topic}-{part.partition}" == partition.name for part in parked.request.partitions):
+                cancel(parked.timer)
+                self._expire_parked(replica_id)
+        self._complete_consumers(partition, everyone=True)
+
+    def handle_fetch(self, request: FetchRequest, reply: Reply) -> None:
+        """A consumer's fetch: below the high watermark, waiting when there is nothing yet."""
+        name = f"{request.topic}-{request.partition}"
+        partition = self.partitions.get(name)
+        if partition is None:
+            reply.send(FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION))
+            return
+        answer = partition.fetch(request, False)
+        if answer.error is not None or answer.records or answer.diverging is not None or request.max_wait_us <= 0:
+            reply.send(answer)
+        else:
+            timer = self._node.schedule(request.max_wait_us, self._expire_consumer, name, reply)
+            self._consumers.setdefault(name, []).append((request, reply, timer))
+
+    def on_high_watermark(self, partition: Partition) -> None:
+        """The high watermark moved: consumers may read on."""
+        self._complete_consumers(partition, everyone=False)
+
+    def _complete_consumers(self, partition: Partition, everyone: bool) -> None:
+        still = []
+        for request, reply, timer in self._consumers.pop(partition.name, ()):
+            if everyone or partition.high_watermark > request.fetch_offset:
+                cancel(timer)
+                reply.send(partition.fetch(request, False))
+            else:
+                still.append((request, reply, timer))
+        if still:
+            self._consumers[partition.name] = still
+
+    def _expire_consumer(self, name: str, reply: Reply) -> None:
+        waiting = self._consumers.get(name, [])
+        for place, (request, other, _) in enumerate(waiting):
+            if other is reply:
+                del waiting[place]
+                partition = self.partitions.get(name)
+                reply.send(
+                    FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION) if partition is None
+                    else partition.fetch(request, False))
+                return
+
+    def handle_offsets_for_leader_epoch(self, request: OffsetsForLeaderEpochRequest, reply: Reply) -> None:
+        """Where an epoch ends in the leader's log."""
+        partition = self.partitions.get(f"{request.topic}-{request.partition}")
+        if partition is None:
+            reply.send(OffsetsForLeaderEpochResponse(errors.UNKNOWN_TOPIC_OR_PARTITION))
+            return
+        error = partition.epoch_error(request.current_leader_epoch)
+        if error is None and partition.role != LEADER:
+            error = errors.NOT_LEADER_OR_FOLLOWER
+        if error is not None:
+            reply.send(OffsetsForLeaderEpochResponse(error))
+        else:
+            reply.send(OffsetsForLeaderEpochResponse(None, *partition.log.end_offset_for_epoch(request.leader_epoch)))
+
+    def handle_list_offsets(self, request: ListOffsetsRequest, reply: Reply) -> None:
+        """The earliest offset, or the high watermark, once it has reached the beginning of the leader's epoch."""
+        partition = self.partitions.get(f"{request.topic}-{request.partition}")
+        if partition is None:
+            reply.send(ListOffsetsResponse(errors.UNKNOWN_TOPIC_OR_PARTITION))
+            return
+        error = partition.epoch_error(request.current_leader_epoch)
+        if error is None and partition.role != LEADER:
+            error = errors.NOT_LEADER_OR_FOLLOWER
+        if error is None and request.timestamp == LATEST and partition.high_watermark < partition.epoch_start_offset:
+            error = errors.OFFSET_NOT_AVAILABLE
+        if error is not None:
+            reply.send(ListOffsetsResponse(error))
+            return
+        offset = partition.high_watermark if request.timestamp == LATEST else partition.log.start_offset
+        reply.send(ListOffsetsResponse(None, offset, partition.leader_epoch))
+
+    # --- periodic work --------------------------------------------------------------------------------------------
+
+    def _shrink_isrs(self) -> None:
+        for partition in list(self.partitions.values()):
+            partition.maybe_shrink_isr()
+        self._node.schedule(self._config.replica_lag_time_max_us // 2, self._shrink_isrs)
+
+    def _write_checkpoint(self) -> None:
+        self._checkpoint.write({
+            partition.log.name: partition.high_watermark for partition in self.partitions.values()})
+        self._checkpoint.synced(self._checkpoint.written())
+        self._node.schedule(self._config.replica_high_watermark_checkpoint_interval_us, self._write_checkpoint)
