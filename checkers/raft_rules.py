@@ -7,6 +7,7 @@
 | | MajorityReachedHighWatermark, NoTruncationBelowHighWatermark |
 | `raft_snapshots` | SnapshotAtLogStart, LeaderNeverLoadSnapshot, SnapshotEquivalence |
 | `raft_stale_leader` | StaleLeaderBoundedTime |
+| `raft_stability` | LeaderStability |
 """
 
 from typing import Any
@@ -14,10 +15,12 @@ from typing import Any
 from fencepost.checkers.raft_elections import RaftElections
 from fencepost.checkers.raft_log_rules import RaftLogRules
 from fencepost.checkers.raft_snapshots import RaftSnapshots
+from fencepost.checkers.raft_stability import LeaderStability
 from fencepost.checkers.raft_stale_leader import StaleLeader
 from fencepost.checkers.verdict import Checker
 
 
 def build(header: dict[str, Any]) -> list[Checker]:
     """The checkers of the quorum for a history with this header."""
-    return [RaftElections(header), RaftLogRules(header), RaftSnapshots(header), StaleLeader(header)]
+    kinds = (RaftElections, RaftLogRules, RaftSnapshots, StaleLeader, LeaderStability)
+    return [kind(header) for kind in kinds]
