@@ -63,7 +63,10 @@ class KafkaNode(Node):
         if self.broker is not None:
             self.broker.lifecycle.begin_controlled_shutdown()
         elif self.raft is not None:
-            self.raft.shut_down(self.schedule, GOODBYE_US, self.shut_down)
+            self.raft.shut_down(self._end_soon)
+
+    def _end_soon(self) -> None:
+        self.schedule(GOODBYE_US, self.shut_down)
 
     def describe(self) -> dict[str, Any]:
         """The node's state as plain data."""

@@ -1,11 +1,9 @@
 """One partition on one broker: leader or follower, its ISR, its high watermark (Partition.scala, UnifiedLog.scala).
 
-The ISR of a leader is committed or has one change pending. While an expansion is pending the maximal ISR already
-counts the
-new member, while a shrink is pending it still counts the old ones (KIP-497): whatever the controller decides, every
-record
-below the high watermark is on all members. Metadata that carries the partition epoch that the leader already has leaves
-a pending change pending (3.9 wipes it out).
+The ISR of a leader is committed or has one change pending. While an expansion is pending the maximal ISR already counts
+the new member, while a shrink is pending it still counts the old ones (KIP-497): whatever the controller decides, every
+record below the high watermark is on all members. Metadata that carries the partition epoch that the leader already
+has leaves a pending change pending (3.9 wipes it out).
 
 Left out: transactions (the last stable offset is the high watermark), the leader recovery state, log segments.
 """

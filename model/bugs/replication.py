@@ -75,8 +75,8 @@ BUGS: tuple[KnownBug, ...] = (
         (TruncateToHighWatermark, NoLastFetchedEpoch)),
     KnownBug(
         "KAFKA-13141", "any",
-        "The leader takes a follower's fetch offset for its log end even when it answers with a diverging epoch, so the "
-        "high watermark passes records that the follower does not have.",
+        "The leader takes a follower's fetch offset for its log end even when it answers with a diverging epoch, so "
+        "the high watermark passes records that the follower does not have.",
         "commit fe0fe686e92", ("StrongIsr", "NoAckedRecordLost"), (CountDivergingFetch,)),
     KnownBug(
         "ISR-EQUAL-EPOCH", "any",
@@ -86,8 +86,8 @@ BUGS: tuple[KnownBug, ...] = (
         ("ReplicationQuorumSuperset", "LeaderCandidateCompleteness", "NoAckedRecordLost"), (EqualEpochClearsPending,)),
     KnownBug(
         "KAFKA-7128", "any",
-        "A new leader lets a follower into the ISR once it has reached the stale high watermark, not the beginning of the "
-        "leader's epoch.",
+        "A new leader lets a follower into the ISR once it has reached the stale high watermark, not the beginning of "
+        "the leader's epoch.",
         "commit 70c51633f2f", ("LeaderCandidateCompleteness", "NoAckedRecordLost"), (JoinAtHighWatermark,)),
     KnownBug(
         "KIP-497", "any",
