@@ -18,9 +18,9 @@ Without a heal no liveness is demanded; a history that stops before `quiet-end` 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from typing import Any
 
+from fencepost.checkers.metadata_view import MetadataView
 from fencepost.checkers.verdict import NOT_APPLICABLE, Checker, Findings, Result, seconds
 from fencepost.histories.event import COMPLETIONS, INVOKE, OK, Event
 
@@ -71,7 +71,10 @@ class Liveness(Findings):
         super().__init__(header)
         self._voters: tuple[int, ...] = tuple(header.get("voters") or header.get("controllers") or ())
         self._brokers: tuple[int, ...] = tuple(header.get("brokers") or ())
-        self._view = MetadataEnd()
+        self._view = MetadataView(header)
+        self._images = AppliedImages()
+        #: broker or partition -> event of its last committed change
+        self._changed: dict[int | str, int] = {}
         #: node -> (epoch that its controller claimed and did not renounce, event)
         self._active: dict[int, tuple[int, int]] = {}
         self._heal: Event | None = None
@@ -86,7 +89,7 @@ class Liveness(Findings):
         if event.process is not None:
             self._on_operation(event)
         elif event.f == "metadata-applied":
-            self._view.apply(event)
+            self._on_applied(event)
         elif event.f == "heal":
             self._heal = event
             self._late_us = event.time_us + int((event.value or {}).get("quiet_us", 0)) // 2
@@ -98,6 +101,13 @@ class Liveness(Findings):
             self._active[event.node] = ((event.epochs or {})["controller_epoch"], event.index)
         else:
             self._active.pop(event.node, None)
+
+    def _on_applied(self, event: Event) -> None:
+        self._images.note(event)
+        changes = self._view.apply(event)
+        if changes is not None:
+            self._changed.update((change.partition, event.index) for change in changes.partitions)
+            self._changed.update((change.broker, event.index) for change in changes.brokers)
 
     def finish(self) -> Result:
         """What was found; nothing is demanded of a history without a heal or without its end."""
@@ -131,8 +141,9 @@ class Liveness(Findings):
                     attempts_or_none.answered = True
 
     def _check_operations(self, event: Event) -> None:
+        existing = {partition.partition("/")[0] for partition in self._view.partitions}
         for (operation, key), attempts in sorted(self._attempts.items()):
-            if attempts.answered or (operation != "final-offsets" and not self._view.has_partition(key)):
+            if attempts.answered or (operation != "final-offsets" and key not in existing):
                 continue
             last = "is still open" if attempts.error is None else f"ended with {attempts.error}"
             self.violate(
@@ -178,14 +189,14 @@ class Liveness(Findings):
                        f"not active in that epoch, so nobody controls the cluster", event, leader)
 
     def _check_metadata(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
-        owed = self._view.end_at(event.time_us - GRACE_US)
+        owed = self._images.end_at(event.time_us - GRACE_US)
         for node, state in sorted(states.items()):
             for role in ("controller", "broker"):
                 metadata = (state.get(role) or {}).get("metadata")
                 if metadata is None:
                     continue
                 offset, digest = metadata["offset"], metadata["digest"]
-                expected = self._view.digest_at(offset)
+                expected = self._images.at(offset)
                 if offset < owed:
                     self._late(METADATA, f"the {role} of node {node} has applied the metadata up to offset {offset} "
                                f"only; offset {owed} was applied elsewhere long before", event, node)
@@ -197,27 +208,29 @@ class Liveness(Findings):
     def _check_brokers(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
         for broker in self._brokers:
             state = states.get(broker, {}).get("broker")
-            epoch, fenced, index = self._view.brokers.get(broker, (-1, True, event.index))
+            registered = self._view.brokers.get(broker)
+            index = self._changed.get(broker, event.index)
             if state is None:
                 self._late(UNFENCED, f"broker {broker} does not run", event, broker)
             elif state["state"] != "RUNNING":
                 self._late(UNFENCED, f"broker {broker} is still in state {state['state']}", event, broker, (index,))
-            elif fenced:
+            elif registered is None or registered.fenced:
                 self._late(UNFENCED, f"broker {broker} is fenced in the committed metadata", event, broker, (index,))
-            elif state["broker_epoch"] != epoch:
-                self._late(UNFENCED, f"broker {broker} acts under broker epoch {state['broker_epoch']}, but {epoch} is "
-                           f"registered", event, broker, (index,))
+            elif state["broker_epoch"] != registered.broker_epoch:
+                self._late(UNFENCED, f"broker {broker} acts under broker epoch {state['broker_epoch']}, but "
+                           f"{registered.broker_epoch} is registered", event, broker, (index,))
 
     def _check_isrs(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
         running = [broker for broker in self._brokers if states.get(broker, {}).get("broker") is not None]
-        for name, partition, index in self._view.partitions():
-            missing = [replica for replica in partition["replicas"]
-                       if replica in running and replica not in partition["isr"]]
-            if partition["leader"] < 0:
-                self._late(ISR, f"partition {name} has no leader (ISR {partition['isr']})", event, None, (index,), name)
+        for identity, partition in sorted(self._view.partitions.items()):
+            name, isr = identity.partition("/")[0], list(partition.isr)
+            others = (self._changed.get(identity, event.index),)
+            missing = [replica for replica in partition.replicas if replica in running and replica not in isr]
+            if partition.leader < 0:
+                self._late(ISR, f"partition {name} has no leader (ISR {isr})", event, None, others, name)
             elif missing:
-                self._late(ISR, f"the ISR of partition {name} is {partition['isr']}, without the running replicas "
-                           f"{missing}", event, None, (index,), name)
+                self._late(ISR, f"the ISR of partition {name} is {isr}, without the running replicas {missing}", event,
+                           None, others, name)
 
     def _late(
         self, rule: str, what: str, event: Event, node: int | None = None, others: tuple[int, ...] = (),
@@ -228,33 +241,23 @@ class Liveness(Findings):
             f"{self._healed_at}, {what}.", event, others, node, key)
 
 
-class MetadataEnd:
-    """What the committed metadata says at the end: brokers, topics, partitions; each record is taken once."""
+class AppliedImages:
+    """How far the metadata was applied, when, and to which image."""
 
     def __init__(self) -> None:
-        #: broker -> (broker epoch, fenced, event)
-        self.brokers: dict[int, tuple[int, bool, int]] = {}
-        self._topics: dict[str, str] = {}
-        self._partitions: dict[tuple[str, int], tuple[dict[str, Any], int]] = {}
-        self._folded_end = 0
-        #: what was applied first: end offsets, ascending; (digest, event) and times of each
         self._ends: list[int] = []
         self._images: list[tuple[str, int]] = []
         self._times: list[int] = []
 
-    def apply(self, event: Event) -> None:
-        """Take a `metadata-applied`."""
+    def note(self, event: Event) -> None:
+        """Take a `metadata-applied`; only the first at each offset counts."""
         end = event.value["end_offset"]
         if not self._ends or end > self._ends[-1]:
             self._ends.append(end)
             self._images.append((event.value["digest"], event.index))
             self._times.append(event.time_us)
-        for offset, kind, fields in event.value.get("records") or ():
-            if offset >= self._folded_end:
-                self._folded_end = offset + 1
-                self._fold(kind, fields, event.index)
 
-    def digest_at(self, offset: int) -> tuple[str, int] | None:
+    def at(self, offset: int) -> tuple[str, int] | None:
         """The image's digest at an offset and the event that showed it."""
         position = bisect_right(self._ends, offset)
         return self._images[position - 1] if position else None
@@ -263,40 +266,6 @@ class MetadataEnd:
         """How far somebody had applied the metadata at that time."""
         position = bisect_right(self._times, time_us)
         return self._ends[position - 1] if position else 0
-
-    def partitions(self) -> Iterator[tuple[str, dict[str, Any], int]]:
-        """Every existing partition: its name, state and the event of its last change."""
-        for (topic_id, index), (partition, event) in sorted(self._partitions.items()):
-            yield f"{self._topics[topic_id]}-{index}", partition, event
-
-    def has_partition(self, name: str) -> bool:
-        """Whether the partition exists."""
-        return any(name == existing for existing, _, _ in self.partitions())
-
-    def _fold(self, kind: str, fields: dict[str, Any], index: int) -> None:
-        if kind == "RegisterBrokerRecord":
-            self.brokers[fields["broker_id"]] = (fields["broker_epoch"], fields["fenced"], index)
-        elif kind == "BrokerRegistrationChangeRecord":
-            epoch, fenced, _ = self.brokers.get(fields["broker_id"], (fields["broker_epoch"], True, index))
-            changed = fields["fenced"]
-            self.brokers[fields["broker_id"]] = (epoch, fenced if changed is None else changed, index)
-        elif kind == "TopicRecord":
-            self._topics[fields["topic_id"]] = fields["name"]
-        elif kind == "RemoveTopicRecord":
-            self._topics.pop(fields["topic_id"], None)
-            for key in [key for key in self._partitions if key[0] == fields["topic_id"]]:
-                del self._partitions[key]
-        elif kind in ("PartitionRecord", "PartitionChangeRecord"):
-            self._fold_partition(fields, index)
-
-    def _fold_partition(self, fields: dict[str, Any], index: int) -> None:
-        key = (fields["topic_id"], fields["partition"])
-        state, _ = self._partitions.get(key, ({"replicas": [], "isr": [], "leader": -1}, 0))
-        changed = {
-            name: fields[name] for name in ("replicas", "isr", "leader")
-            if fields.get(name) is not None and fields[name] != -2}
-        if fields["topic_id"] in self._topics:
-            self._partitions[key] = ({**state, **changed}, index)
 
 
 def build(header: dict[str, Any]) -> list[Checker]:
