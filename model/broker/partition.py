@@ -360,9 +360,9 @@ class Partition:
     def truncate_to(self, end_offset: int) -> None:
         """Cut the log, and with it the high watermark."""
         old_end_offset = self.log.end_offset
+        self.log.truncate_to(end_offset)
         if end_offset >= old_end_offset:
             return
-        self.log.truncate_to(end_offset)
         value = {
             "topic_id": self.topic_id, "end_offset": self.log.end_offset, "old_end_offset": old_end_offset,
             "high_watermark": self.high_watermark,

@@ -63,7 +63,12 @@ class ReplicaLog:
             self._write_checkpoint()
 
     def truncate_to(self, end_offset: int) -> None:
-        """Drop everything from `end_offset` on, epochs that began there too."""
+        """Drop everything from `end_offset` on, and every epoch that began there.
+
+        Where the log is shorter already, an epoch without a record at its end still goes: a leader of another epoch
+        would find a divergence in it for ever.
+        """
+        end_offset = min(end_offset, self.end_offset)
         self._file.truncate_to(end_offset)
         while self.epochs and self.epochs[-1][1] >= end_offset:
             self.epochs.pop()

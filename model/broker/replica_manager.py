@@ -10,6 +10,7 @@ from fencepost.model.broker.partition import LEADER, Partition
 from fencepost.model.broker.replica_log import ReplicaLog
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
+from fencepost.model.kernel.disk import LogFile
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer, cancel
@@ -73,8 +74,8 @@ class ReplicaManager:
     def start(self) -> None:
         """Delete stray logs, begin the periodic work."""
         hosted = [partition.log.name for partition in self.partitions.values()]
-        for name in sorted(self._node.disk.files):
-            if "/" in name and not name.startswith("leader-epoch-checkpoint/") and name not in hosted:
+        for name, file in sorted(self._node.disk.files.items()):
+            if isinstance(file, LogFile) and "/" in name and name not in hosted:
                 ReplicaLog(self._node, name).delete()
         self._node.schedule(self._config.replica_lag_time_max_us // 2, self._shrink_isrs)
         self._node.schedule(self._config.replica_high_watermark_checkpoint_interval_us, self._write_checkpoint)
