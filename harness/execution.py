@@ -8,7 +8,7 @@ from typing import Any
 
 from fencepost.harness.spec import RunSpec
 from fencepost.harness.timing import Phases, phases, physics
-from fencepost.harness.workload import draw_workload
+from fencepost.harness.workload import PARTITIONS, TOPICS, draw_workload
 from fencepost.histories.recorder import Recorder
 from fencepost.model.bugs.catalogue import composer_with
 from fencepost.model.cluster import SimulatedCluster
@@ -38,7 +38,7 @@ def complete(spec: RunSpec, config: EffectiveConfig, times: Phases) -> RunSpec:
 def _rhythm(spec: RunSpec, config: EffectiveConfig, times: Phases) -> Rhythm:
     kafka = config.kafka
     offsets = [f"__consumer_offsets-{index}" for index in range(min(3, kafka.offsets_topic_num_partitions))]
-    topics = [f"{topic}-{index}" for topic in ("orders", "payments", "clicks") for index in range(2)]
+    topics = [f"{topic}-{index}" for topic in TOPICS for index in range(PARTITIONS)]
     return Rhythm(
         begin_us=times.faults_us, end_us=times.heal_us,
         fetch_timeout_us=kafka.controller_quorum_fetch_timeout_us, session_timeout_us=kafka.broker_session_timeout_us,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fencepost.histories.errors import InputError
+from fencepost.histories.vocabulary import OPERATIONS
 from fencepost.model.effective_config import PROFILES, effective_config
 from fencepost.model.properties import read_server_properties, read_topic_properties
 from fencepost.model.properties_file import Property
@@ -98,6 +99,8 @@ def check_spec(spec: RunSpec, where: str) -> None:
                          f"default.replication.factor ({config.kafka.default_replication_factor})")
     if spec.faults is not None:
         check_faults(spec.faults, where)
+    if spec.workload is not None:
+        check_workload(spec.workload, spec.shape.clients, where)
 
 
 def check_faults(faults: Any, where: str) -> None:
@@ -109,6 +112,18 @@ def check_faults(faults: Any, where: str) -> None:
             fault_from_data(fault, f"{where}: fault {index}")
         except FaultError as error:
             raise InputError(str(error)) from None
+
+
+def check_workload(workload: list[dict[str, Any]], clients: int, where: str) -> None:
+    """Refuse operations that no client could run: InputError in one line that names the operation."""
+    for index, operation in enumerate(workload):
+        if not isinstance(operation, dict) or operation.get("f") not in OPERATIONS:
+            raise InputError(f"{where}: operation {index}: f is one of {', '.join(OPERATIONS)}")
+        if operation.get("client") not in range(clients):
+            raise InputError(f"{where}: operation {index}: client is {operation.get('client')!r}: "
+                             f"allowed is a whole number from 0 to {clients - 1}")
+        if not isinstance(operation.get("at_us"), int) or operation["at_us"] < 0:
+            raise InputError(f"{where}: operation {index}: at_us is a whole number of microseconds")
 
 
 def check_shape(shape: Shape, where: str) -> None:

@@ -56,6 +56,9 @@ def test_names_in_the_store():
     ({"faults": [{"kind": "meteor"}]}, "fault 0: unknown kind 'meteor'"),
     ({"faults": [{**PAUSE, "duration_us": -1}]}, "fault 0: duration_us is a whole number of microseconds"),
     ({"fault": []}, "a spec has an unknown field 'fault'"),
+    ({"workload": [{"f": "dance"}]}, "operation 0: f is one of produce"),
+    ({"workload": [{"f": "poll", "client": 6, "at_us": 1}]}, "operation 0: client is 6: allowed is a whole number"),
+    ({"workload": [{"f": "poll", "client": 0}]}, "operation 0: at_us is a whole number of microseconds"),
 ])
 def test_bad_specs_are_refused_in_one_line(change, words):
     with pytest.raises(InputError) as caught:
