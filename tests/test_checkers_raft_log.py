@@ -168,7 +168,7 @@ def test_a_deposed_leader_that_counts_late_what_its_successor_has_is_no_offence(
     assert history.rules() == []
 
 
-# --- ConsistentCommittedData, MonotonicHighWatermark, NoTruncationBelowHighWatermark ------------------------------------
+# --- ConsistentCommittedData, MonotonicHighWatermark, NoTruncationBelowHighWatermark ----------------------------------
 
 
 def test_two_batches_committed_at_one_offset():

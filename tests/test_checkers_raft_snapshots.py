@@ -25,7 +25,7 @@ def committed(end: int = 10) -> WrittenHistory:
     for voter in (1, 2):
         history.append(voter, 1, *((offset, 1, f"batch {offset}") for offset in range(end)))
         history.high_watermark(voter, end, 1, "follower")
-    history.commit(end)
+    history.high_watermark(1, end, 1, "leader")
     return history
 
 

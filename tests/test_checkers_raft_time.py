@@ -129,7 +129,7 @@ def test_the_fetch_timeout_is_the_headers():
     assert led_alone_for(1_000 * MS, timing=timing).rules() == []
 
 
-# --- LeaderStability ----------------------------------------------------------------------------------------------------
+# --- LeaderStability --------------------------------------------------------------------------------------------------
 
 
 def content_with_leader_1(**header: object) -> WrittenHistory:

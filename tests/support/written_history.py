@@ -91,9 +91,12 @@ class WrittenHistory:
             value["records"] = [list(record) for record in records]
         return self.observe("metadata-applied", node, value, leader_epoch=epoch)
 
-    def commit(self, end: int, epoch: int = 1, node: int = 1) -> None:
-        """A leader says that everything below `end` is committed (for tests that do not look at the logs)."""
-        self.high_watermark(node, end, epoch, "leader")
+    def commit(self, end: int) -> None:
+        """Voters 1 and 2 hold one batch up to `end`, and 1 commits it (for tests that do not look at the logs)."""
+        for voter in (1, 2):
+            value = {"base_offset": 0, "end_offset": end, "entries": [[0, 1, "all", end]]}
+            self.observe("raft-append", voter, value, leader_epoch=1)
+        self.high_watermark(1, end, 1, "leader")
 
     # --- judging ------------------------------------------------------------------------------------------------------
 
