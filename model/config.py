@@ -61,7 +61,7 @@ class KafkaConfig:
     controller_quorum_retry_backoff_us: int = _ms("controller.quorum.retry.backoff.ms", 20, 2)
     raft_max_fetch_wait_us: int = _ms("fencepost.raft.max.fetch.wait.ms", 500, 50, low=1)
     raft_election_backoff_base_us: int = _ms("fencepost.raft.election.backoff.base.ms", 100, 10, low=1)
-    raft_max_fetch_records: int = _number("fencepost.raft.max.fetch.records", 131_072, 64, low=1)
+    raft_max_fetch_records: int = _number("fencepost.raft.max.fetch.records", 131_072, 1, low=1)
     raft_prevote: bool = _flag("fencepost.raft.prevote", True)
     metadata_max_idle_interval_us: int = _ms("metadata.max.idle.interval.ms", 500, 50)
     metadata_log_max_record_bytes_between_snapshots: int = _number(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fencepost.histories.event import FAIL, OK
 from fencepost.model import errors
 from fencepost.model.client.classification import outcome
-from fencepost.model.client.log_reader import LogReader
+from fencepost.model.client.log_reader import ADMINISTRATOR, LogReader
 from fencepost.model.kernel.scheduler import Timer, cancel
 from fencepost.model.protocol import group as messages
 from fencepost.model.protocol.data import FetchRequest, FetchResponse
@@ -312,7 +312,8 @@ class Consumer:
 
     def _send_fetch_offsets(self, coordinator: int, operation: dict[str, Any]) -> None:
         places = tuple((topic, index) for topic, index in operation["partitions"])
-        request = messages.OffsetFetchRequest(operation["group"], places, True, self._client.principal)
+        principal = ADMINISTRATOR if operation["f"] == "final-offsets" else self._client.principal
+        request = messages.OffsetFetchRequest(operation["group"], places, True, principal)
         self._client.request(
             coordinator, "group", request, self._client.config.request_timeout_us // 3, self._on_offsets, operation)
 

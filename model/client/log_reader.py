@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 EARLIEST, LATEST = -2, -1
 #: As an administrator: ACLs that the load tried out must not hide records from the final reads.
-PRINCIPAL = "User:admin"
+ADMINISTRATOR = "User:admin"
 
 
 class LogReader:
@@ -32,7 +32,7 @@ class LogReader:
         if leader < 0:
             client.refresh(operation, self._begin, operation, key)
             return
-        request = ListOffsetsRequest(operation["topic"], operation["partition"], LATEST, epoch, PRINCIPAL)
+        request = ListOffsetsRequest(operation["topic"], operation["partition"], LATEST, epoch, ADMINISTRATOR)
         client.request(
             leader, "final", request, client.config.request_timeout_us // 3, self._on_end, operation, key, leader)
 
@@ -53,7 +53,7 @@ class LogReader:
             client.complete(operation, key, OK, {"records": read, "log_start_offset": 0, "topic_id": topic_id})
             return
         request = FetchRequest(
-            operation["topic"], operation["partition"], None, -1, -1, -1, position, -1, 0, 0, 1000, PRINCIPAL)
+            operation["topic"], operation["partition"], None, -1, -1, -1, position, -1, 0, 0, 1000, ADMINISTRATOR)
         client.request(
             leader, "final", request, client.config.request_timeout_us // 3, self._on_fetched, operation, key, leader,
             end_offset, position, read)
