@@ -9,6 +9,7 @@ from typing import Any
 
 from fencepost.checkers import (
     authorisation,
+    data_plane,
     epoch_fencing,
     liveness,
     metadata_consistency,
@@ -25,6 +26,7 @@ BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = (
     epoch_fencing.build,
     metadata_consistency.build,
     authorisation.build,
+    data_plane.build,
     liveness.build,
 )
 
