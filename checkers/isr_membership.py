@@ -178,8 +178,8 @@ class IsrMembership(Findings):
                 self.violate(
                     UNCLEAN, f"the quorum's ISR of {key} became {list(after.isr)} at {seconds(event.time_us)}: broker "
                     f"{proposal.node} had proposed broker {node} of broker epoch {epoch} at "
-                    f"{seconds(proposal.time_us)}, but {node} has registered again since, with broker epoch {broker.broker_epoch}", event,
-                    (proposal.index,), node, key)
+                    f"{seconds(proposal.time_us)}, but {node} has registered again since, with broker epoch "
+                    f"{broker.broker_epoch}", event, (proposal.index,), node, key)
 
     def _is_new(self, rule: str, name: str, node: int, number: int) -> bool:
         """Whether the finding has not been reported yet."""
