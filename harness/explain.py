@@ -62,13 +62,15 @@ class Explainer:
         return [words for _, _, words in sorted(lines)]
 
     def _concerns(self, turn: Event, concerned: set[int | None], key: str | None) -> bool:
-        if turn.f == "disk-lost":
-            return turn.node in concerned and (key is None or str(turn.key).partition("/")[0] in (key, *_QUORUM_FILES))
-        if turn.f == "leader-start":
-            return turn.key == key
-        if turn.f == "coordinator-loaded":
-            return key is not None and (turn.key == key or turn.node in concerned)
-        return key is None or (turn.f == "controller-claimed" and turn.node in concerned)
+        about = str(turn.key).partition("/")[0]
+        if turn.f == "controller-claimed":
+            return key is None or turn.node in concerned
+        if key is None:
+            return turn.f == "disk-lost" and turn.node in concerned and about in _QUORUM_FILES
+        if _is_partition(key):
+            return about == key and (turn.f != "disk-lost" or turn.node in concerned)
+        # A group: what happened to its coordinators and to their log.
+        return turn.node in concerned and about.startswith("__consumer_offsets-")
 
     @staticmethod
     def _nodes(fault: Event) -> list[int]:
@@ -124,6 +126,10 @@ class Explainer:
 
 _TURNS = ("controller-claimed", "leader-start", "coordinator-loaded", "disk-lost")
 _QUORUM_FILES = ("__cluster_metadata-0", "quorum-state")
+
+
+def _is_partition(key: str) -> bool:
+    return key.rpartition("-")[2].isdecimal()
 
 
 def _is_global(fault: Event) -> bool:
