@@ -80,8 +80,8 @@ class CommittedOffsets(Findings):
         self._ledger = ledger
         #: (group, topic-partition) -> the accepted commits in the order of their records
         self._commits: dict[tuple[str, str], list[_Commit]] = {}
-        #: (__consumer_offsets-k, coordinator epoch, record offset) -> every record of the commit it belongs to
-        self._records: dict[tuple[str, int, int], list[_Commit]] = {}
+        #: (group, record offset) -> the commits with a record there, each with all of its records
+        self._records: dict[tuple[str, int], list[list[_Commit]]] = {}
         self._invoked: dict[int, Event] = {}
         self._groups: dict[tuple[str, int | None, int], _Coordination] = {}
         self._partition_of: dict[str, str] = {}
@@ -118,7 +118,7 @@ class CommittedOffsets(Findings):
             commit = _Commit((epoch, record_offset), value["offsets"][partition], event, log, entry)
             insort(self._commits.setdefault((group, partition), []), commit, key=_position)
             together.append(commit)
-            self._records[(key, epoch, record_offset)] = together
+            self._records.setdefault((group, record_offset), []).append(together)
         self._check_membership(event, value, epochs)
 
     def _operation(self, event: Event, process: int) -> None:
@@ -129,16 +129,18 @@ class CommittedOffsets(Findings):
         if invocation is None or event.type != OK:
             return
         if event.f == "commit-offsets":
-            self._committed(event)
+            self._committed(invocation, event)
         elif event.f in _FETCHES:
             self._fetched(invocation, event)
 
-    def _committed(self, event: Event) -> None:
-        value = event.value or {}
-        record_offset = value.get("record_offset", -1)
-        epoch = (event.epochs or {}).get("coordinator_epoch", -1)
-        for commit in self._records.get((value.get("partition") or "", epoch, record_offset), ()):
-            commit.ok = event.index if commit.ok is None else commit.ok
+    def _committed(self, invocation: Event, event: Event) -> None:
+        """A commit was answered ok: the last one accepted with these offsets and a record where the answer says."""
+        record_offset = (event.value or {}).get("record_offset", -1)
+        for together in reversed(self._records.get((event.key or "", record_offset), ())):
+            if together[0].accepted.value["offsets"] == invocation.value.get("offsets"):
+                for commit in together:
+                    commit.ok = event.index if commit.ok is None else commit.ok
+                return
 
     # --- fetches --------------------------------------------------------------------------------------------------
 
