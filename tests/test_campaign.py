@@ -133,7 +133,7 @@ def test_the_text_of_a_campaign(order, capsys):
     assert "valid 16   invalid 3   unknown 1   excused 1" in text
     assert "excused  1 x last-replica-standing\n           seed 4: 1 record\n" in text
     assert "INVALID  ElectionSafety  2 seeds" in text
-    assert "    seed 7 is bad\n    because  broker 1 was paused\n" in text
+    assert "    seed 7 is bad\n    because  broker 1 was paused\n    it then broke  LogMatching\n" in text
     replay = "fencepost replay store/kraft-7"
     assert f"seed 7   replay  {replay}   explain  {replay} --at violation" in text
     assert "seed 14   replay  fencepost replay store/kraft-14\n" in text
@@ -150,7 +150,8 @@ def test_the_json_of_a_campaign(order, capsys):
     assert data["verdict"] == "invalid"
     assert data["digest"] == campaign.digest
     assert data["counts"] == {"valid": 2, "invalid": 1, "unknown": 0}
-    assert [(violation["seed"], violation["rule"]) for violation in data["violations"]] == [(7, "ElectionSafety")]
+    assert [(violation["seed"], violation["rule"]) for violation in data["violations"]] == [
+        (7, "ElectionSafety"), (7, "LogMatching")]
     assert data["excused"] == []
     assert data["failures"] == [
         {"rule": "ElectionSafety", "seeds": [7], "replay": "fencepost replay store/kraft-7"}]

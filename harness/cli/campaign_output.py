@@ -106,6 +106,9 @@ def _print_failures(out: Console, campaign: Campaign) -> None:
             line = f"  seed {outcome.seed}   replay  {replay_of(campaign, outcome)}"
             if number == 0:
                 output.print_violation(out, outcome.violations[0])
+                others = [other for other in output.rules(outcome.violations) if other != rule]
+                if others:
+                    out.print(Text(f"    it then broke  {', '.join(others)}"))
                 line += f"   explain  {replay_of(campaign, outcome)} --at violation"
             out.print(Text(line))
         if len(outcomes) > MAX_SEEDS:

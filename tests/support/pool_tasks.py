@@ -36,7 +36,8 @@ def fake_seed(item: tuple[Order, int]) -> SeedOutcome:
         violation = {
             "rule": "ElectionSafety" if seed < 20 else "WeakIsr", "checker": "raft", "message": f"seed {seed} is bad",
             "time_us": 1_500_000, "node": 1, "key": None, "events": [1], "because": ["broker 1 was paused"]}
-        return SeedOutcome(seed, "invalid", f"digest {seed}", [violation], [], reached, f"store/kraft-{seed}")
+        later = {**violation, "rule": "LogMatching"}
+        return SeedOutcome(seed, "invalid", f"digest {seed}", [violation, later], [], reached, f"store/kraft-{seed}")
     excused = [{"rule": "NoAckedRecordLost", "checker": "committed", "reason": "last-replica-standing",
                 "message": "1 record", "events": []}] if seed == 4 else []
     return SeedOutcome(seed, "valid", f"digest {seed}", [], excused, reached)
