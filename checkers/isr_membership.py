@@ -152,7 +152,7 @@ class IsrMembership(Findings):
                 returned = fault.isr_at_registration is not None or not fault.legitimate
                 if not returned or fault.was_last_replica or fault.shields_in_quorum:
                     continue
-                lost = [entry for entry in fault.entries if partition.is_committed(entry) and not log.holds(entry)]
+                lost = [entry for entry in fault.still_lost if partition.is_committed(entry) and not log.holds(entry)]
                 if lost and self._is_new(UNCLEAN, partition.name, node, fault.event):
                     self.violate(
                         UNCLEAN, f"broker {node} lost {lost[0]} of {partition.key} in the disk fault at "

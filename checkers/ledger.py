@@ -228,6 +228,8 @@ class Ledger:
             log.entries.append(last)
             if is_new:
                 self._written.setdefault((partition.key, record), []).append((partition, last))
+        for fault in log.outstanding:
+            fault.note_refetched(log.entries)
         if log.outstanding:
             log.outstanding = [fault for fault in log.outstanding if log.end < fault.end]
 
@@ -316,7 +318,7 @@ class Ledger:
         if end <= len(committed) or (committed and not log.holds(committed[-1])):
             return
         committed.extend(log.entries[len(committed):end])
-        partition.marks.append(CommitMark(end, event.index))
+        partition.marks.append(CommitMark(end, event.index, leader.epoch))
         if partition.loose:
             partition.loose = [entry for entry in partition.loose if not partition.is_committed(entry)]
 
@@ -356,8 +358,8 @@ class Ledger:
             if entry is not None and not partition.is_committed(entry):
                 added.append(entry)
         partition.loose.extend(added)
-        if added and partition.newest is not None and partition.newest.epoch > added[0].epoch:
-            self._judge_late(partition, added, event)
+        if added and partition.newest is not None and partition.newest.epoch > epoch:
+            self._judge_late(partition, added, epoch, event)
 
     def _find(self, partition: PartitionLedger, offset: int, record: str, node: int | None) -> Entry | None:
         """The entry of that record: in the answering leader's log, else wherever it was written last."""
@@ -420,10 +422,10 @@ class Ledger:
                 self._judge(partition, start, partition.missing_at_start(start), event)
             partition.pending = []
 
-    def _judge_late(self, partition: PartitionLedger, entries: list[Entry], event: Event) -> None:
+    def _judge_late(self, partition: PartitionLedger, entries: list[Entry], epoch: int, event: Event) -> None:
         """A deposed leader acknowledged records: newer leaders must have begun with them."""
         for start in partition.starts:
-            missing = [entry for entry in entries if entry.epoch < start.epoch and not start.holds(entry)]
+            missing = [entry for entry in entries if epoch < start.epoch and not start.holds(entry)]
             if missing and start not in partition.pending:
                 entries = [entry for entry in entries if entry not in missing]
                 self._judge(partition, start, missing, event)

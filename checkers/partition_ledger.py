@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fencepost.checkers.replica_logs import Entry, ReplicaLog, end_below_epoch
+from fencepost.checkers.replica_logs import Entry, ReplicaLog
 from fencepost.histories.event import Event
 
 
@@ -91,10 +91,11 @@ class Acknowledgement(NamedTuple):
 
 
 class CommitMark(NamedTuple):
-    """Everything below `end` was committed by the event at the latest."""
+    """Everything below `end` was committed by the event at the latest, by the leader of `epoch`."""
 
     end: int
     event: int
+    epoch: int
 
 
 class PartitionLedger:
@@ -140,9 +141,20 @@ class PartitionLedger:
         return entry.offset < len(self.committed) and self.committed[entry.offset] is entry
 
     def owed(self, epoch: int) -> list[Entry]:
-        """The committed records of earlier epochs."""
-        path = self.committed[:end_below_epoch(self.committed, epoch)]
-        return path + [entry for entry in self.loose if entry.epoch < epoch and not self.is_committed(entry)]
+        """What leaders of earlier epochs committed. A record of an earlier epoch that only a later leader committed is
+        not
+        owed by the one in between, which may have been elected, and deposed, before."""
+        return self.committed[:self._end_committed_before(epoch)] + [
+            entry for entry in self.loose if self._acknowledged_in(entry) < epoch and not self.is_committed(entry)]
+
+    def _end_committed_before(self, epoch: int) -> int:
+        """The end of what leaders of epochs before `epoch` committed (epochs do not decrease along the marks)."""
+        return next((mark.end for mark in reversed(self.marks) if mark.epoch < epoch), 0)
+
+    def _acknowledged_in(self, entry: Entry) -> int:
+        """The epoch of the leader that acknowledged the entry."""
+        acknowledgement = self.acknowledged.get((entry.offset, entry.record))
+        return entry.epoch if acknowledgement is None else acknowledgement.epoch
 
     def missing(self, log: ReplicaLog) -> list[Entry]:
         """The committed records that a log does not hold; costs one step where there are none."""
@@ -156,7 +168,7 @@ class PartitionLedger:
 
     def missing_at_start(self, start: LeaderStart) -> list[Entry]:
         """The committed records of earlier epochs that a leader began without."""
-        end = end_below_epoch(self.committed, start.epoch)
+        end = self._end_committed_before(start.epoch)
         if not self.loose and (end == 0 or start.holds(self.committed[end - 1])):
             return []
         return [entry for entry in self.owed(start.epoch) if not start.holds(entry)]
@@ -196,7 +208,7 @@ class PartitionLedger:
             while self.marks and self.marks[-1].end > end:
                 last = self.marks.pop()
                 if not self.marks or self.marks[-1].end < end:
-                    self.marks.append(CommitMark(end, last.event))
+                    self.marks.append(CommitMark(end, last.event, last.epoch))
                     break
         self.loose = [entry for entry in self.loose if entry not in gone]
 

@@ -8,7 +8,6 @@ offsets 0 to 9 are alike. Replica 3 holds "p2-4" there: another entry.
 Logs begin at offset 0: deleting a log's beginning (retention, DeleteRecords) is not part of these histories.
 """
 
-from bisect import bisect_left
 from collections.abc import Sequence
 
 
@@ -45,7 +44,7 @@ class DiskFault:
     """
 
     __slots__ = (
-        "entries", "event", "from_offset", "incarnation", "isr_at_registration", "legitimate", "node",
+        "_refetched", "entries", "event", "from_offset", "incarnation", "isr_at_registration", "legitimate", "node",
         "shields_in_quorum", "time_us",
     )
 
@@ -62,6 +61,20 @@ class DiskFault:
         self.shields_in_quorum = legitimate
         self.event = event
         self.time_us = time_us
+        self._refetched = 0
+
+    def note_refetched(self, entries: Sequence["Entry"]) -> None:
+        """The log now holds these: what it has of the lost tail again, this fault no longer stands for."""
+        while self._refetched < len(self.entries):
+            offset = self.from_offset + self._refetched
+            if offset >= len(entries) or entries[offset] is not self.entries[self._refetched]:
+                break
+            self._refetched += 1
+
+    @property
+    def still_lost(self) -> tuple["Entry", ...]:
+        """What was lost and has never been refetched."""
+        return self.entries[self._refetched:]
 
     @property
     def end(self) -> int:
@@ -127,12 +140,3 @@ def first_difference(one: Sequence[Entry], other: Sequence[Entry]) -> int:
         else:
             high = middle
     return low
-
-
-def end_below_epoch(entries: Sequence[Entry], epoch: int) -> int:
-    """The exclusive end of the records of earlier epochs than `epoch` (epochs do not decrease along a log)."""
-    return bisect_left(entries, epoch, key=_epoch)
-
-
-def _epoch(entry: Entry) -> int:
-    return entry.epoch

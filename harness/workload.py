@@ -1,7 +1,9 @@
 """The workload: what clients do in a run, drawn from the seed as plain data.
 
-By default 6 clients share 20 operations a second on 3 topics of 2 partitions. Client 0 creates the topics. Clients 0 to 2
-consume in one group, 3 and 4 in another with static instance ids, all produce; everybody does a little administration: extra
+By default 6 clients share 20 operations a second on 3 topics of 2 partitions. Client 0 creates the topics. Clients 0
+to 2
+consume in one group, 3 and 4 in another with static instance ids, all produce; everybody does a little administration:
+extra
 topics that come and go, configurations, ACLs against single clients, preferred elections, reassignments. After the heal
 the load goes on at half the rate, and the final reads close the run.
 """
@@ -24,7 +26,7 @@ _GROUPS = ("billing", "reporting")
 _MIX = (
     ("produce", 44), ("poll", 26), ("commit-offsets", 14), ("fetch-offsets", 5), ("describe-config", 2),
     ("describe-topics", 2), ("alter-config", 2), ("create-topic", 1), ("delete-topic", 1), ("create-acl", 1),
-    ("delete-acl", 1), ("elect-leader", 1), ("reassign", 1),
+    ("delete-acl", 3), ("elect-leader", 1), ("reassign", 1),
 )
 _ACKS = ((-1, 8), (1, 1), (0, 1))
 
@@ -118,7 +120,7 @@ class _Drawing:
             return {"key": draws.choice(TOPICS), "name": "retention.ms", "value": str(86_400_000 + self._settings)}
         if f in ("create-acl", "delete-acl"):
             return {
-                "key": draws.choice(("topic:clicks", "group:reporting")),
+                "key": draws.weighted((("topic:clicks", 3), ("group:reporting", 1))),
                 "principal": f"User:client{draws.below(self._shape.clients)}",
                 "operation": draws.choice(("READ", "WRITE")), "permission": "DENY"}
         partition = f"{draws.choice(TOPICS)}-{draws.below(PARTITIONS)}"
