@@ -1,11 +1,9 @@
 """The workload: what clients do in a run, drawn from the seed as plain data.
 
-By default 6 clients share 20 operations a second on 3 topics of 2 partitions. Client 0 creates the topics. Clients 0
-to 2
-consume in one group, 3 and 4 in another with static instance ids, all produce; everybody does a little administration:
-extra
-topics that come and go, configurations, ACLs against single clients, preferred elections, reassignments. After the heal
-the load goes on at half the rate, and the final reads close the run.
+By default 6 clients share 20 operations a second on 3 topics of 2 partitions. Client 0 creates the topics. Clients 0 to
+2 consume in one group, 3 to 5 in another, some of them with static instance ids; all produce. Everybody does a little
+administration: extra topics that come and go, configurations, ACLs against single clients, preferred elections,
+reassignments. After the heal the load goes on at half the rate, and the final reads close the run.
 """
 
 from collections.abc import Mapping, Sequence
