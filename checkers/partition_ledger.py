@@ -141,9 +141,11 @@ class PartitionLedger:
         return entry.offset < len(self.committed) and self.committed[entry.offset] is entry
 
     def owed(self, epoch: int) -> list[Entry]:
-        """What leaders of earlier epochs committed. A record of an earlier epoch that only a later leader committed is
-        not
-        owed by the one in between, which may have been elected, and deposed, before."""
+        """What leaders of earlier epochs committed.
+
+        A record of an earlier epoch that only a later leader committed is not owed by the one in between, which may
+        have been elected, and deposed, before.
+        """
         return self.committed[:self._end_committed_before(epoch)] + [
             entry for entry in self.loose if self._acknowledged_in(entry) < epoch and not self.is_committed(entry)]
 
