@@ -87,12 +87,13 @@ class ConsistentRead(Findings):
     def _leader_start(self, event: Event) -> None:
         partition = self._ledger.of(event)
         loose = self._loose.get(partition.name)
-        if not loose or not partition.starts:
+        newest = partition.newest
+        if not loose or newest is None or newest.event is not event:
             return
         remaining = [(entry, read) for entry, read in loose if not partition.is_committed(entry)]
         self._loose[partition.name] = remaining
         for entry, read in remaining:
-            self._check(partition, partition.starts[-1], entry, read, event)
+            self._check(partition, newest, entry, read, event)
 
     def _check(
         self, partition: PartitionLedger, start: LeaderStart | None, entry: Entry, read: Event, event: Event

@@ -17,8 +17,9 @@ Several checkers share one ledger: each hands it every event that it is fed, and
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fencepost.checkers.excuses import EXCUSED, LAST_REPLICA, Excuses, Requests, Ruling
-from fencepost.checkers.metadata_view import Changes, MetadataView, identity
+from fencepost.checkers.excuses import EXCUSED, LAST_REPLICA, Ruling
+from fencepost.checkers.holdings import ContradictoryHistoryError, Holdings, epoch_of
+from fencepost.checkers.metadata_view import Changes
 from fencepost.checkers.partition_ledger import (
     Acknowledgement,
     CommitMark,
@@ -27,16 +28,11 @@ from fencepost.checkers.partition_ledger import (
     LeaderView,
     PartitionLedger,
 )
-from fencepost.checkers.replica_logs import DiskFault, Entry, ReplicaLog
+from fencepost.checkers.replica_logs import Entry, ReplicaLog
 from fencepost.histories.event import INVOKE, OBSERVE, OK, Event
 
-METADATA_LOG = "__cluster_metadata-0"
 #: The acks of a produce that asks for every in-sync replica.
 ACKS_ALL = -1
-
-
-class ContradictoryHistoryError(ValueError):
-    """The history says of a log what cannot follow from what it said before."""
 
 
 class Loss(NamedTuple):
@@ -51,25 +47,16 @@ class Loss(NamedTuple):
     event: Event
 
 
-class Ledger:
+class Ledger(Holdings):
     """Takes events in their order. `changes` is what the last event changed in the metadata, or None.
 
-    view: the quorum's. partitions: by name ("orders-0/<topic id>"); named: by key, the latest incarnation.
     losses: judged since the last `drain`.
     """
 
     def __init__(self, header: dict[str, Any]) -> None:
-        voters = len(header.get("voters") or header.get("controllers") or ())
-        self.view = MetadataView(header)
-        self.requests = Requests()
-        self.excuses = Excuses(self.view, self.requests, voters, header.get("excuses", True))
-        self.partitions: dict[str, PartitionLedger] = {}
-        self.named: dict[str, PartitionLedger] = {}
+        super().__init__(header)
         self.changes: Changes | None = None
         self.losses: list[Loss] = []
-        self._hosted: dict[int, dict[str, PartitionLedger]] = {}
-        self._incarnations: dict[int, str] = {}
-        self._written: dict[tuple[str, str], list[tuple[PartitionLedger, Entry]]] = {}
         self._produces: dict[int, Event] = {}
         self._taken = -1
         self._broken = False
@@ -115,14 +102,6 @@ class Ledger:
 
     # --- questions ------------------------------------------------------------------------------------------------
 
-    def of(self, event: Event) -> PartitionLedger:
-        """The partition that an observation is about."""
-        return self._partition(event.key or "", event.value["topic_id"])
-
-    def written(self, key: str, record: str) -> list[tuple[PartitionLedger, Entry]]:
-        """Every place to which some replica of a partition of that name ever wrote the record."""
-        return self._written.get((key, record), [])
-
     def is_unsettled(self, partition: PartitionLedger) -> bool:
         """Whether it is too early to compare the quorum's ISR with what is committed.
 
@@ -163,95 +142,11 @@ class Ledger:
         return not self.is_owed(partition, entry, event) and bool(
             (loss := partition.forgiveness(entry)) is None or loss.excused)
 
-    # --- processes and disks --------------------------------------------------------------------------------------
-
-    def _broker_state(self, event: Event) -> None:
-        incarnation = (event.value or {}).get("incarnation_id")
-        if event.node is not None and incarnation is not None:
-            self._incarnations[event.node] = incarnation
-
-    def _node_stopped(self, event: Event) -> None:
-        node = _node(event)
-        for partition in self._hosted.get(node, {}).values():
-            partition.replica(node).high_watermark = None
-            if node in partition.leaders:
-                partition.leaders[node].running = False
-
-    def _disk_lost(self, event: Event) -> None:
-        node = _node(event)
-        if event.key == METADATA_LOG and event.value.get("wiped"):
-            self.excuses.note_wiped_voter(node, event)
-        partition = self.partitions.get(event.key or "")
-        if partition is None:
-            return
-        log = partition.replica(node)
-        listing = [leader for leader in partition.leaders.values() if leader.lists(node)]
-        lost = log.cut(event.value.get("from_offset", 0))
-        fault = DiskFault(node, log.end, lost, self._incarnations.get(node), self._is_member(partition, node),
-                          event.index, event.time_us)
-        log.faults.append(fault)
-        log.outstanding.append(fault)
-        for leader in listing:
-            leader.shielded[node] = None
-
-    def _is_member(self, partition: PartitionLedger, node: int) -> bool:
-        """In the quorum's ISR, or in that of a leader whose expansion may be committed at any moment."""
-        state = self.view.partitions.get(partition.name)
-        if state is not None and node in state.isr:
-            return True
-        epoch = -1 if state is None else state.leader_epoch
-        return any(leader.epoch >= epoch and leader.lists(node) for leader in partition.leaders.values())
-
-    # --- logs -----------------------------------------------------------------------------------------------------
-
-    def _log_opened(self, event: Event) -> None:
-        log = self._log(event)
-        log.hosted = True
-        end = event.value["end_offset"]
-        if end > log.end:
-            raise ContradictoryHistoryError(
-                f"replica {event.node} of {event.key} opened a log up to {end}, but was seen to write up to {log.end}")
-        log.cut(end)
-        log.high_watermark = event.value.get("high_watermark")
-
-    def _log_append(self, event: Event) -> None:
-        partition, log = self.of(event), self._log(event)
-        base, epoch = event.value["base_offset"], _epoch(event)
-        if base > log.end:
-            raise ContradictoryHistoryError(
-                f"replica {event.node} of {event.key} wrote at {base}, but its log ends at {log.end}")
-        log.cut(base)
-        last = log.entries[-1] if log.entries else partition.root
-        for record in event.value["records"]:
-            is_new = (epoch, record) not in last.children
-            last = last.child(epoch, record)
-            log.entries.append(last)
-            if is_new:
-                self._written.setdefault((partition.key, record), []).append((partition, last))
-        for fault in log.outstanding:
-            fault.note_refetched(log.entries)
-        if log.outstanding:
-            log.outstanding = [fault for fault in log.outstanding if log.end < fault.end]
-
-    def _log_truncate(self, event: Event) -> None:
-        self._log(event).cut(event.value["end_offset"])
-
-    def _replica_stopped(self, event: Event) -> None:
-        partition, log = self.of(event), self._log(event)
-        leader = partition.leaders.get(log.node)
-        if leader is not None:
-            leader.running = False
-        if event.value.get("deleted"):
-            log.cut(0)
-            log.hosted = False
-            log.high_watermark = None
-            log.outstanding = []
-
     # --- leaders --------------------------------------------------------------------------------------------------
 
     def _leader_start(self, event: Event) -> None:
         partition, log, value = self.of(event), self._log(event), event.value
-        leader = LeaderView(log.node, _epoch(event), event)
+        leader = LeaderView(log.node, epoch_of(event), event)
         leader.partition_epoch = (event.epochs or {}).get("partition_epoch")
         leader.set_isr(value["isr"], value["isr"])
         leader.high_watermark = log.high_watermark = value["high_watermark"]
@@ -268,24 +163,11 @@ class Ledger:
             self._settle(partition, event)
         self._commit(partition, leader, log, event)
 
-    def _shield_members(self, partition: PartitionLedger, leader: LeaderView) -> None:
-        """A leader may begin with an ISR whose members lost a tail before: as members, or after they had left it."""
-        state = self.view.partitions.get(partition.name)
-        trails = state is None or leader.partition_epoch is None or leader.partition_epoch < state.partition_epoch
-        for node in leader.isr:
-            if any(trails or fault.legitimate for fault in partition.replica(node).outstanding):
-                leader.shielded[node] = None
-
-    def _follower_start(self, event: Event) -> None:
-        partition, log = self.of(event), self._log(event)
-        partition.leaders.pop(log.node, None)
-        log.high_watermark = event.value.get("high_watermark", log.high_watermark)
-
     def _high_watermark(self, event: Event) -> None:
         partition, log, value = self.of(event), self._log(event), event.value
         log.high_watermark = value["high_watermark"]
         leader = partition.leaders.get(log.node)
-        if value.get("role") != "leader" or leader is None or leader.epoch != _epoch(event):
+        if value.get("role") != "leader" or leader is None or leader.epoch != epoch_of(event):
             return
         leader.high_watermark = value["high_watermark"]
         leader.min_isr = partition.min_isr = value.get("min_isr", leader.min_isr)
@@ -294,17 +176,6 @@ class Ledger:
             leader.partition_epoch = None
         leader.set_isr(isr, maximal)
         self._commit(partition, leader, log, event)
-
-    def _isr_proposed(self, event: Event) -> None:
-        leader = self.of(event).leaders.get(_node(event))
-        if leader is not None and leader.epoch == _epoch(event):
-            leader.set_isr(leader.isr, event.value["maximal_isr"])
-
-    def _isr_changed(self, event: Event) -> None:
-        leader = self.of(event).leaders.get(_node(event))
-        if leader is not None and leader.epoch == _epoch(event):
-            leader.partition_epoch = (event.epochs or {}).get("partition_epoch")
-            leader.set_isr(event.value["isr"], event.value["maximal_isr"])
 
     def _commit(self, partition: PartitionLedger, leader: LeaderView, log: ReplicaLog, event: Event) -> None:
         """What lies below the newest elected leader's high watermark is committed if its ISR is large enough."""
@@ -327,7 +198,7 @@ class Ledger:
     def _produce_answered(self, event: Event) -> None:
         if event.error is not None or event.value.get("acks", ACKS_ALL) != ACKS_ALL:
             return
-        self._acknowledge(self.of(event), event.value["base_offset"], event.value["records"], _epoch(event), event)
+        self._acknowledge(self.of(event), event.value["base_offset"], event.value["records"], epoch_of(event), event)
 
     def _produce(self, event: Event) -> None:
         """A client's own operation: its ok counts where no leader was seen to answer."""
@@ -443,22 +314,6 @@ class Ledger:
         if start.epoch >= _newest_epoch(partition):
             partition.write_off(missing)
 
-    # --- where things are -----------------------------------------------------------------------------------------
-
-    def _partition(self, key: str, topic_id: str) -> PartitionLedger:
-        name = identity(key, topic_id)
-        partition = self.partitions.get(name)
-        if partition is None:
-            partition = self.partitions[name] = self.named[key] = PartitionLedger(key, topic_id, name)
-        return partition
-
-    def _log(self, event: Event) -> ReplicaLog:
-        partition, node = self.of(event), _node(event)
-        hosted = self._hosted.setdefault(node, {})
-        if partition.name not in hosted:
-            hosted[partition.name] = partition
-        return partition.replica(node)
-
 
 def _forgive(partition: PartitionLedger, start: LeaderStart, groups: dict[Ruling, list[Entry]]) -> None:
     """Remember judged losses. An excuse never covers what the same start lost without one."""
@@ -466,7 +321,7 @@ def _forgive(partition: PartitionLedger, start: LeaderStart, groups: dict[Ruling
         only: frozenset[Entry] | None = None
         if ruling.reason == LAST_REPLICA and ruling.kind == EXCUSED:
             faults = partition.replica(start.node).faults
-            only = frozenset(entry for fault in faults if fault.was_last_replica for entry in fault.entries)
+            only = frozenset(entry for fault in faults if fault.was_last_replica for entry in fault.still_lost)
         elif len(groups) > 1:
             only = frozenset(entries)
         partition.forgiven.append(Forgiveness(start, only, ruling.kind == EXCUSED, ruling.words))
@@ -480,15 +335,3 @@ def _unshield(partition: PartitionLedger, node: int) -> None:
 
 def _newest_epoch(partition: PartitionLedger) -> int:
     return partition.newest.epoch if partition.newest is not None else -1
-
-
-def _node(event: Event) -> int:
-    assert event.node is not None
-    return event.node
-
-
-def _epoch(event: Event) -> int:
-    epoch = (event.epochs or {}).get("leader_epoch")
-    if epoch is None:
-        raise ContradictoryHistoryError(f"event {event.index} ({event.f}) has no leader_epoch")
-    return int(epoch)

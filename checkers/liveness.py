@@ -13,7 +13,8 @@ Judged at `quiet-end`, the run's last moment, which comes at least `quiet_us` af
   one that succeeded.
 - *CommitEventuallyReadable* and *EventuallyReadable*: the final reads of groups' offsets and of partitions succeed.
 
-A request that is refused for a reason that time does not mend (authorisation, a deleted topic) counts as answered.
+A request that is refused for a reason that time does not mend (authorisation, a deleted topic) counts as answered. A
+client that is told once that it asked the wrong broker has learnt better, which proves nothing; told again, it counts.
 Without a heal no liveness is demanded; a history that stops before `quiet-end` says nothing.
 """
 
@@ -40,6 +41,8 @@ FINAL_ERRORS = (
     "AUTHORIZATION_FAILED", "UNKNOWN_TOPIC_OR_PARTITION", "UNKNOWN_TOPIC_ID", "INVALID_TOPIC_EXCEPTION",
     "INVALID_REQUEST", "INVALID_PRODUCER_EPOCH", "OUT_OF_ORDER_SEQUENCE_NUMBER", "INVALID_GROUP_ID",
 )
+#: What a client hears that knows an old leader; it then asks who leads.
+REDIRECTIONS = ("NOT_LEADER_OR_FOLLOWER", "FENCED_LEADER_EPOCH", "NOT_COORDINATOR")
 _RULE_OF_OPERATION = {"produce": WRITE, "final-offsets": COMMIT, "final-read": READ}
 _WORDS = {
     "produce": "acks=all produce to", "final-offsets": "final read of the offsets of", "final-read": "final read of",
@@ -47,15 +50,33 @@ _WORDS = {
 
 
 class Attempts:
-    """The late operations of one name on one key: whether one was answered, the last error, and their events."""
+    """The late operations of one name on one key.
 
-    __slots__ = ("answered", "count", "error", "event")
+    answered: one succeeded. open, failed: how many have no answer, and one that proves something. redirected: the
+    clients that were sent to another broker. error, event: the last failure.
+    """
+
+    __slots__ = ("answered", "error", "event", "failed", "open", "redirected")
 
     def __init__(self) -> None:
         self.answered = False
-        self.count = 0
+        self.open = 0
+        self.failed = 0
+        self.redirected: dict[int, bool] = {}
         self.error: str | None = None
         self.event = 0
+
+    def complete(self, event: Event, client: int) -> None:
+        """Take a completion."""
+        self.open -= 1
+        error = event.error or ""
+        if event.type == OK or error.endswith(FINAL_ERRORS):
+            self.answered = True
+        elif error in REDIRECTIONS and client not in self.redirected:
+            self.redirected[client] = True
+        else:
+            self.failed += 1
+            self.error, self.event = error, event.index
 
 
 class Liveness(Findings):
@@ -70,6 +91,8 @@ class Liveness(Findings):
     def __init__(self, header: dict[str, Any]) -> None:
         super().__init__(header)
         self._voters: tuple[int, ...] = tuple(header.get("voters") or header.get("controllers") or ())
+        #: A client's process ids differ by this many.
+        self._clients = max(1, len(header.get("clients") or ()))
         self._brokers: tuple[int, ...] = tuple(header.get("brokers") or ())
         self._view = MetadataView(header)
         self._images = AppliedImages()
@@ -123,32 +146,29 @@ class Liveness(Findings):
         process = event.process
         assert process is not None
         if event.type == INVOKE:
-            self._open.pop(process, None)
             if self._heal is None or event.time_us < self._late_us or event.key is None:
                 return
             if event.f == "produce" and event.value.get("acks") != -1:
                 return
             attempts = self._attempts.setdefault((event.f, event.key), Attempts())
-            attempts.count += 1
+            attempts.open += 1
             attempts.event = event.index
             self._open[process] = attempts
         elif event.type in COMPLETIONS:
-            attempts_or_none = self._open.pop(process, None)
-            if attempts_or_none is not None:
-                attempts_or_none.event = event.index
-                attempts_or_none.error = event.error
-                if event.type == OK or (event.error or "").endswith(FINAL_ERRORS):
-                    attempts_or_none.answered = True
+            completed = self._open.pop(process, None)
+            if completed is not None:
+                completed.complete(event, process % self._clients)
 
     def _check_operations(self, event: Event) -> None:
         existing = {partition.partition("/")[0] for partition in self._view.partitions}
         for (operation, key), attempts in sorted(self._attempts.items()):
-            if attempts.answered or (operation != "final-offsets" and key not in existing):
+            failed = attempts.failed + attempts.open
+            if attempts.answered or not failed or (operation != "final-offsets" and key not in existing):
                 continue
-            last = "is still open" if attempts.error is None else f"ended with {attempts.error}"
+            last = "is still open" if attempts.open else f"ended with {attempts.error}"
             self.violate(
                 _RULE_OF_OPERATION[operation],
-                f"None of the {attempts.count} late attempts at the {_WORDS[operation]} {key} succeeded, although all "
+                f"None of {failed} late attempts at the {_WORDS[operation]} {key} succeeded, although all "
                 f"faults had ended at {self._healed_at}; the last one {last}.", event, (attempts.event,), key=key)
 
     # --- the end ----------------------------------------------------------------------------------------------------

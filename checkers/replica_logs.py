@@ -87,9 +87,9 @@ class DiskFault:
         return self.legitimate and self.isr_at_registration == (self.node,)
 
     def lost(self, entry: Entry) -> bool:
-        """Whether this fault took the entry."""
+        """Whether this fault took the entry, and the replica never refetched it."""
         position = entry.offset - self.from_offset
-        return 0 <= position < len(self.entries) and self.entries[position] is entry
+        return self._refetched <= position < len(self.entries) and self.entries[position] is entry
 
 
 class ReplicaLog:

@@ -337,6 +337,40 @@ def test_an_observed_disk_fault_that_took_something_else_excuses_nothing() -> No
     assert story.reasons() == []
 
 
+def test_a_record_that_was_refetched_after_the_fault_is_not_excused_by_it() -> None:
+    story = committed()
+    story.dies(3)
+    story.commit(story.unfence(3, fenced=True), story.change((1, 2)))
+    story.sees_isr(1, 0, 1, (1, 2))
+    story.dies(1)
+    story.dies(2, lost_from=1)
+    story.commit(story.unfence(1, fenced=True), story.change((2,), -1))
+    story.register(2)
+    story.opened(2, 1)
+    story.writes(2, 0, "r1")
+    story.cuts(2, 1, 1)
+    story.commit(story.unfence(2), story.change(None, 2))
+    story.leads(2, 2, (2,), partition_epoch=9)
+    assert story.rules()["LeaderCompleteness"] == 1
+    assert story.reasons() == []
+
+
+def test_a_leader_in_between_does_not_owe_what_only_a_later_one_committed() -> None:
+    """r0 is of epoch 0, the leader of epoch 1 never had it, and the leader of epoch 2 brings it back and commits it."""
+    story = Story()
+    story.leads(1, 0, (1, 2, 3))
+    story.writes(1, 0, "r0", role="leader")
+    story.commit(story.change(None, 2))
+    story.commit(story.change(None, 1))
+    story.leads(1, 2, (1, 2, 3), partition_epoch=2)
+    story.writes(2, 0, "r0")
+    story.writes(3, 0, "r0")
+    story.reaches(1, 2, 1, (1, 2, 3))
+    story.cuts(2, 0, 0)
+    story.leads(2, 1, (1, 2, 3), partition_epoch=1)
+    assert "LeaderCompleteness" not in story.rules()
+
+
 # --- excuse: deletion -------------------------------------------------------------------------------------------------
 
 

@@ -26,9 +26,10 @@ def recovered() -> dict[str, Any]:
     return {"nodes": nodes}
 
 
-def healed(isr: list[int] = REPLICAS, leader: int = 11, fenced: bool = False) -> WrittenHistory:
+def healed(isr: list[int] = REPLICAS, leader: int = 11, fenced: bool = False, **header: Any) -> WrittenHistory:
     """Three brokers and one partition, voter 1 leads epoch 4; the faults end at 10 s."""
-    history = WrittenHistory(observations=["metadata-applied", "controller-claimed", "controller-renounced"])
+    history = WrittenHistory(
+        observations=["metadata-applied", "controller-claimed", "controller-renounced"], **header)
     history.observe("controller-claimed", 1, {"next_offset": 10, "epoch_start_offset": 9}, controller_epoch=4)
     records: list[tuple[int, str, dict[str, Any]]] = [
         (broker, "RegisterBrokerRecord", {
@@ -133,10 +134,12 @@ def test_a_deleted_topic_needs_no_isr():
 # --- operations -------------------------------------------------------------------------------------------------------
 
 
-def produce(history: WrittenHistory, type_: str, error: str | None, at_us: int, acks: int = -1) -> None:
+def produce(
+    history: WrittenHistory, type_: str, error: str | None, at_us: int, acks: int = -1, process: int = 0,
+) -> None:
     value = {"records": ["p0-1"], "acks": acks, "idempotent": False}
-    history.client("invoke", "produce", "orders-0", value, at_us=at_us)
-    history.client(type_, "produce", "orders-0", value, error=error, at_us=at_us + 1_000)
+    history.client("invoke", "produce", "orders-0", value, process, at_us=at_us)
+    history.client(type_, "produce", "orders-0", value, process, error=error, at_us=at_us + 1_000)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +155,14 @@ def produce(history: WrittenHistory, type_: str, error: str | None, at_us: int, 
 def test_a_write_that_failed(type_, error, at_us, acks, expected):
     history = healed()
     produce(history, type_, error, at_us, acks)
+    assert rules(history) == expected
+
+
+@pytest.mark.parametrize(("processes", "expected"), [((0, 1), []), ((0, 6), ["EventuallyWriteAcked"])])
+def test_a_client_may_learn_once_where_the_leader_is(processes, expected):
+    history = healed(clients=[1001, 1002, 1003, 1004, 1005, 1006])
+    for process in processes:
+        produce(history, "info", "NOT_LEADER_OR_FOLLOWER", 16 * SECOND, process=process)
     assert rules(history) == expected
 
 
