@@ -4,7 +4,7 @@
 
 *LeaderInIsr.* The leader that the quorum has elected is in the quorum's ISR.
 
-*NoFencedBrokerInIsr.* A broker that the quorum has fenced (or that is shutting down, or is not registered) is in no ISR
+*NoFencedBrokerInIsr.* A broker that the quorum has fenced (or that is shutting down, or that it has forgotten) is in no ISR
 of several members; the last member is kept, for eligible leader replicas are off. Example: broker 3 registers with a
 new incarnation, fenced, and the ISR of orders-0 stays {1, 2, 3} (KAFKA-18106).
 
@@ -130,7 +130,7 @@ class IsrMembership(Findings):
             return
         for node in state.isr:
             broker = view.brokers.get(node)
-            if broker is not None and broker.eligible:
+            if not view.was_registered(node) or (broker is not None and broker.eligible):
                 continue
             epoch = -1 if broker is None else broker.broker_epoch
             if self._is_new(FENCED, name, node, epoch):

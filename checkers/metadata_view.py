@@ -130,11 +130,16 @@ class MetadataView:
         self._properties: dict[str, Any] = header.get("properties") or {}
         self._topic_names: dict[str, str] = {}
         self._topic_partitions: dict[str, dict[str, int]] = {}
+        self._known_brokers: dict[int, None] = {}
         self._listed: dict[int, dict[str, None]] = {}
         self._configs: dict[tuple[str, str, str], str | None] = {}
         self._records: dict[int, Any] = {}
 
     # --- questions ------------------------------------------------------------------------------------------------
+
+    def was_registered(self, broker: int) -> bool:
+        """Whether the records ever told of the broker."""
+        return broker in self._known_brokers
 
     def in_isr_of(self, broker: int) -> list[str]:
         """The partitions whose ISR lists the broker."""
@@ -256,6 +261,7 @@ class MetadataView:
             self.brokers.pop(broker, None)
         else:
             self.brokers[broker] = after
+            self._known_brokers[broker] = None
         changes.note(BrokerChange(broker, offset, before, after))
 
     def _set(self, partition: str, after: PartitionState | None) -> None:

@@ -396,3 +396,9 @@ def test_partitions_are_told_apart_by_topic_id() -> None:
         "topic_id": "orders@2f", "isr": [1], "replicas": [1], "epoch_start_offset": 0, "high_watermark": 0,
         "end_offset": 0, "min_isr": 1}, leader_epoch=5, partition_epoch=0)
     assert story.rules() == {}
+
+
+def test_a_broker_of_which_the_records_never_told_is_not_judged() -> None:
+    story = Story(isr=(1, 2, 7), replicas=(1, 2, 7))
+    story.commit(story.change((1, 2, 7)))
+    assert story.rules() == {}
