@@ -1,9 +1,9 @@
 """Storylines: short stories of faults in company, each the shape of a whole class of failures.
 
 Free episodes reach what one or two independent faults can reach. What follows needs a story: somebody falls behind,
-then
-the one who knows more dies; a request is under way while the one it speaks of becomes another. Each storyline is drawn
-anew: whom it strikes, how (a crash, a power cut, a cut of the network), and all of its times. None knows of any bug.
+then the one who knows more dies; a request is under way while the one it speaks of becomes another. Each storyline is
+drawn anew: whom it strikes, how (a crash, a power cut, a cut of the network), and all of its times. None knows of any
+bug.
 """
 
 from collections.abc import Callable, Mapping
@@ -50,8 +50,7 @@ def successive_leaders(draws: Draws, rhythm: Rhythm, partition: str, at_us: int)
 
 
 def moved_leadership(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
-    """The leader is asked to go in order, or is cut from the controllers, and soon after both it and its heir are
-    gone."""
+    """The leader is asked to go, or is cut from the controllers, and soon after both it and its heir are gone."""
     gap_us = draws.between(rhythm.fetch_timeout_us // 50, rhythm.fetch_timeout_us)
     long_us = draws.between(rhythm.session_timeout_us * 2, rhythm.replica_lag_us * 2)
     if draws.chance(1, 2):
@@ -82,9 +81,30 @@ def request_under_way(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) 
     ]
 
 
+def returning_follower(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A follower that fell out of the ISR catches up while the controllers hardly hear of it any more; as it is
+    proposed, it loses power, and the proposal arrives only when it is back as another incarnation."""
+    name = f"returning {at_us}"
+    session_us = rhythm.session_timeout_us
+    behind_us = rhythm.replica_lag_us * 3 // 2 + draws.between(0, rhythm.replica_lag_us // 2)
+    silent_us = draws.between(session_us * 3 // 10, session_us * 8 // 10)
+    back_us = at_us + behind_us
+    asked = Trigger("broker.isr-proposed", draws.between(1, 3), back_us)
+    restart_us = draws.between(500, rhythm.fetch_timeout_us // 2)
+    faults = [
+        Fault("cut-roles", behind_us, at_us, None, follower_of(partition), others="brokers", name=name),
+        Fault("cut-roles", silent_us + restart_us, back_us - silent_us, None, struck(name), others="controllers"),
+        Fault("cut-roles", draws.between(session_us * 3 // 10, session_us * 9 // 10), None, asked, HERE,
+              others="controllers"),
+        Fault("power-loss", restart_us, None, asked, struck(name)),
+    ]
+    if draws.chance(1, 2):
+        faults.append(_gone(draws, back_us + session_us, leader_of(partition), rhythm.replica_lag_us))
+    return faults
+
+
 def slow_reboot(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
-    """A follower loses power and comes back about when its session runs out, cut from its peers; then the leader
-    dies."""
+    """A follower loses power, comes back about when its session runs out, cut from its peers; then the leader dies."""
     session_us = rhythm.session_timeout_us
     away_us = session_us + draws.between(-session_us // 10, session_us // 4)
     if draws.chance(1, 3):
@@ -144,6 +164,38 @@ def contested_elections(draws: Draws, rhythm: Rhythm, partition: str, at_us: int
     return faults
 
 
+def thin_majority(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """One voter is away, so that every commit hangs on the leader and one other; as they commit, that one loses power,
+    the leader is cut off, and the two that are left must know everything."""
+    name = f"away {at_us}"
+    away_us = draws.between(rhythm.fetch_timeout_us // 4, rhythm.fetch_timeout_us)
+    committed = Trigger("raft.high-watermark", draws.between(1, 4), at_us + away_us // 8)
+    cut_us = draws.between(rhythm.fetch_timeout_us * 2, rhythm.fetch_timeout_us * 8)
+    other = {"role": "standby-controller", "but": name}
+    return [
+        Fault(draws.choice(("pause", "isolate")), away_us, at_us, None, {"role": "standby-controller"}, name=name),
+        Fault("power-loss", draws.between(500, rhythm.fetch_timeout_us), None, committed, other),
+        Fault("isolate", cut_us, None, committed, HERE),
+    ]
+
+
+def split_vote(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """The quorum's leader dies and is back at once, which sends all its followers into an election. A candidate's way
+    to it is cut for a moment; it gives its vote to another one, loses power and is back before the election is over,
+    and nobody hears of the winner yet."""
+    name = f"voter {at_us}"
+    brief_us = rhythm.fetch_timeout_us // 10
+    stands = Trigger("raft.became-candidate", draws.weighted(((1, 3), (2, 1))), at_us)
+    votes = Trigger("raft.vote-granted", draws.weighted(((1, 3), (2, 1))), at_us)
+    wins = Trigger("raft.became-leader", 1, at_us)
+    return [
+        Fault("kill", draws.between(500, brief_us // 2), at_us, None, ACTIVE, name=name),
+        Fault("link", draws.between(brief_us // 4, brief_us * 3), None, stands, HERE, struck(name)),
+        Fault("power-loss", draws.between(500, brief_us), None, votes, HERE),
+        Fault("isolate", draws.between(brief_us * 2, brief_us * 10), None, wins, HERE),
+    ]
+
+
 def deaf_leader(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
     """Nothing reaches a leader any more, though it can still send."""
     target = draws.choice((ACTIVE, ACTIVE, leader_of(partition)))
@@ -164,8 +216,7 @@ def last_replica_standing(draws: Draws, rhythm: Rhythm, partition: str, at_us: i
 
 
 def zombie_consumer(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
-    """A consumer sleeps past its session, its coordinator may move meanwhile, and it wakes up with its old
-    assignment."""
+    """A consumer sleeps past its session, its coordinator may move, and it wakes up with its old assignment."""
     session_us = rhythm.client_session_us
     faults = [Fault("pause", draws.between(session_us // 2, session_us * 2), at_us, None, {"role": "client"})]
     if draws.chance(1, 3):
@@ -174,8 +225,8 @@ def zombie_consumer(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) ->
 
 
 STORYLINES: tuple[Storyline, ...] = (
-    successive_leaders, moved_leadership, request_under_way, slow_reboot, stale_follower, unsynced,
-    contested_elections, deaf_leader, last_replica_standing, zombie_consumer,
+    successive_leaders, moved_leadership, request_under_way, returning_follower, slow_reboot, stale_follower,
+    unsynced, thin_majority, contested_elections, split_vote, deaf_leader, last_replica_standing, zombie_consumer,
 )
 
 

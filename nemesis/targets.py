@@ -12,7 +12,8 @@
 | previous | the node that the last fault with a single target struck | |
 | struck | the node that the fault of that name struck | name |
 
-Where several nodes fit, one is drawn by the fault's own stream, so that replay resolves it alike.
+Any target may have `but`: the name of a fault whose node is not meant. Where several nodes fit, one is drawn by the
+fault's own stream, so that replay resolves it alike.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,11 @@ class Memory:
 
 def candidates(target: Mapping[str, Any], cluster: Cluster, memory: Memory) -> list[int]:
     """All nodes that fit the target now, in ascending order."""
+    spared = memory.struck.get(str(target.get("but")))
+    return [node for node in _fitting(target, cluster, memory) if node != spared]
+
+
+def _fitting(target: Mapping[str, Any], cluster: Cluster, memory: Memory) -> list[int]:
     role = target.get("role")
     if role == "node":
         return [int(target["id"])]

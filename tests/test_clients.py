@@ -51,7 +51,7 @@ def test_an_acknowledged_produce_names_its_offset_and_epoch() -> None:
 
 
 def test_nobody_knows_what_became_of_a_plain_produce_and_it_is_not_sent_again() -> None:
-    client, broker, run_until = client_and_broker([produce(), produce(SECOND)])
+    _, broker, run_until = client_and_broker([produce(), produce(SECOND)])
     broker.answers = [ProduceResponse(errors.NOT_LEADER_OR_FOLLOWER)]
     events = run_until(3 * SECOND)
     assert [event.type for event in events] == ["invoke", "info", "invoke", "ok"]
@@ -60,7 +60,7 @@ def test_nobody_knows_what_became_of_a_plain_produce_and_it_is_not_sent_again() 
 
 
 def test_an_idempotent_produce_sends_the_same_sequence_until_it_knows() -> None:
-    client, broker, run_until = client_and_broker([produce(idempotent=True), produce(SECOND, idempotent=True)])
+    _, broker, run_until = client_and_broker([produce(idempotent=True), produce(SECOND, idempotent=True)])
     broker.answers = [ProduceResponse(errors.NOT_LEADER_OR_FOLLOWER), ProduceResponse(errors.NOT_ENOUGH_REPLICAS)]
     events = run_until(3 * SECOND)
     assert [event.type for event in events] == ["invoke", "ok", "invoke", "ok"]

@@ -184,7 +184,7 @@ def test_drawing_reaches_every_kind_and_leaves_each_off_in_many_seeds() -> None:
     runs = [draw_faults(Stream(seed, "schedule"), RHYTHM) for seed in range(300)]
     for kind in KINDS:
         using = sum(any(fault.kind == kind for fault in faults) for faults in runs)
-        assert 60 <= using <= 200, f"{kind} is in {using} of 300 schedules"
+        assert 40 <= using <= 225, f"{kind} is in {using} of 300 schedules"
 
 
 def test_a_later_fault_finds_the_node_that_a_named_one_struck() -> None:
@@ -196,6 +196,16 @@ def test_a_later_fault_finds_the_node_that_a_named_one_struck() -> None:
     first, second, third = cluster.recorder.events
     assert first.node == second.node
     assert third.error == "no node fits the target"
+
+
+def test_a_target_may_spare_the_node_that_a_named_fault_struck() -> None:
+    for seed in range(5):
+        cluster, _ = inject(
+            {"kind": "pause", "name": "away", "target": {"role": "standby-controller"}, "at_us": 500 + seed},
+            {"kind": "kill", "target": {"role": "standby-controller", "but": "away"}})
+        cluster.scheduler.run_until(3_000)
+        first, second = cluster.recorder.events
+        assert {first.node, second.node} == {102, 103}
 
 
 @pytest.mark.parametrize("storyline", STORYLINES, ids=lambda storyline: storyline.__name__)
