@@ -217,8 +217,7 @@ class Excuses:
 
 def _is_unclean(election: Election) -> bool:
     before = election.before
-    return (before is not None and election.leader != NO_LEADER and election.leader not in before.isr
-            and election.leader not in before.eligible_leader_replicas)
+    return before is not None and election.leader != NO_LEADER and not before.may_elect(election.leader)
 
 
 def _fault(partition: PartitionLedger, node: int, entry: Entry) -> DiskFault | None:

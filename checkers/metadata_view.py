@@ -44,6 +44,10 @@ class PartitionState(NamedTuple):
     eligible_leader_replicas: tuple[int, ...]
     last_known_elr: tuple[int, ...]
 
+    def may_elect(self, node: int) -> bool:
+        """Whether the node may be elected cleanly: a member of the ISR or an eligible leader replica."""
+        return node in self.isr or node in self.eligible_leader_replicas
+
 
 class Election(NamedTuple):
     """A committed change of a partition's leader epoch; `before` is None for a new partition."""
