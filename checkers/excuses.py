@@ -169,8 +169,8 @@ class Excuses:
                           f"an administrator asked for an unclean election at {seconds(surely.asked_us)}",
                           (surely.asked, election.event))
         if self._is_last_known_leader(partition, start, entry, election):
-            words = ("the ISR and the eligible leader replicas were empty, and the last-known leader lost it in a fault "
-                     "of its disk")
+            words = ("the ISR and the eligible leader replicas were empty, and the last-known leader lost it in a "
+                     "fault of its disk")
             return self._unless_switched_off(LAST_KNOWN_LEADER, words, (election.event,))
         if self._view.is_on(partition.topic, "unclean.leader.election.enable"):
             return Ruling(SETTING, "unclean.leader.election.enable=true", "unclean.leader.election.enable=true let a "
