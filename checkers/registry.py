@@ -13,6 +13,7 @@ from fencepost.checkers import (
     epoch_fencing,
     liveness,
     metadata_consistency,
+    metadata_reads,
     raft_rules,
     single_controller,
 )
@@ -25,6 +26,7 @@ BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = (
     single_controller.build,
     epoch_fencing.build,
     metadata_consistency.build,
+    metadata_reads.build,
     authorisation.build,
     data_plane.build,
     liveness.build,

@@ -7,6 +7,7 @@ from fencepost.checkers import (
     epoch_fencing,
     liveness,
     metadata_consistency,
+    metadata_reads,
     raft_rules,
     single_controller,
 )
@@ -17,7 +18,7 @@ from fencepost.histories.recorder import Recorder
 
 FETCH_TIMEOUT_US = 200_000
 #: Those that look at replicas of partitions are left out: these histories do not show any.
-MODULES = (raft_rules, single_controller, epoch_fencing, metadata_consistency, authorisation, liveness)
+MODULES = (raft_rules, single_controller, epoch_fencing, metadata_consistency, metadata_reads, authorisation, liveness)
 
 
 class WrittenHistory:
