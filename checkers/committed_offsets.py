@@ -194,10 +194,12 @@ class CommittedOffsets(Findings):
             return
         later = [commit.offset for commit in possible if commit is not owed]
         others = f" (or one of the later {sorted(later)})" if later else ""
+        loss = None if owed.log is None or owed.entry is None else owed.log.forgiveness(owed.entry)
+        why = f" (its record is lost: {loss.words})" if loss is not None and loss.words else ""
         self.violate(
             READABLE, f"{words}, although {owed.offset}{others} is owed: its commit was accepted at "
             f"{seconds(owed.accepted.time_us)} in coordinator epoch {owed.position[0]}, with its record at offset "
-            f"{owed.position[1]}, and answered ok before the fetch was sent", event,
+            f"{owed.position[1]}, and answered ok before the fetch was sent{why}", event,
             (owed.accepted.index, owed.ok if owed.ok is not None else owed.accepted.index), key=group)
 
     def _is_owed(self, commit: _Commit, event: Event) -> bool:

@@ -13,8 +13,9 @@ very record in an observed disk fault while it was a legitimate ISR member, and 
 incarnation registered. It does not cover a replica that lost the record while it was outside the ISR (KIP-903), nor
 one that stayed in the ISR beside others (KAFKA-18106). With min.insync.replicas=1 the setting is the finding.
 
-*Last-known leader.* With eligible leader replicas on: the ISR and the eligible replicas were empty before the election,
-and the leader elected is the last-known one and lost the record in a disk fault.
+*Last-known leader.* With eligible leader replicas on: the ISR was empty before the election, and so were the eligible
+replicas, or they were emptied in the same batch because they had registered anew; the leader elected is the last-known
+one and lost the record in a disk fault.
 
 *Quorum without disks.* So many voters lost synced metadata that what the quorum had committed could be forgotten, and
 the committed metadata did contradict itself afterwards.
@@ -31,7 +32,7 @@ from fencepost.checkers.verdict import seconds
 from fencepost.histories.event import FAIL, INFO, INVOKE, OK, Event
 
 EXCUSED, SETTING, BROKEN = "excused", "setting", "broken"
-LAST_REPLICA = "last-replica-standing"
+LAST_REPLICA, LAST_KNOWN_LEADER = "last-replica-standing", "last-known-leader"
 
 
 class Ruling(NamedTuple):
@@ -168,8 +169,9 @@ class Excuses:
                           f"an administrator asked for an unclean election at {seconds(surely.asked_us)}",
                           (surely.asked, election.event))
         if self._is_last_known_leader(partition, start, entry, election):
-            return Ruling(EXCUSED, "last-known-leader", "the ISR and the eligible leader replicas were empty, and the "
-                          "last-known leader lost it in a fault of its disk", (election.event,))
+            words = ("the ISR and the eligible leader replicas were empty, and the last-known leader lost it in a "
+                     "fault of its disk")
+            return self._unless_switched_off(LAST_KNOWN_LEADER, words, (election.event,))
         if self._view.is_on(partition.topic, "unclean.leader.election.enable"):
             return Ruling(SETTING, "unclean.leader.election.enable=true", "unclean.leader.election.enable=true let a "
                           f"replica outside the ISR {list(before.isr)} win the election", (election.event,))
@@ -183,8 +185,10 @@ class Excuses:
         self, partition: PartitionLedger, start: LeaderStart, entry: Entry, election: Election
     ) -> bool:
         before = election.before
-        return (before is not None and not before.isr and not before.eligible_leader_replicas
-                and start.node in before.last_known_elr and self._elr(partition)
+        if before is None or before.isr or start.node not in before.last_known_elr:
+            return False
+        returning = self._view.registered.get(election.event, ())
+        return (all(node in returning for node in before.eligible_leader_replicas) and self._elr(partition)
                 and _fault(partition, start.node, entry) is not None)
 
     def _lost_by_disk(self, partition: PartitionLedger, fault: DiskFault) -> Ruling:
@@ -202,9 +206,13 @@ class Excuses:
         if partition.min_isr < 2:
             return Ruling(SETTING, *self._weak_minimum(partition, lost), events)
         words = f"{lost}, as the last member of the ISR (eligible leader replicas are off)"
+        return self._unless_switched_off(LAST_REPLICA, words, events)
+
+    def _unless_switched_off(self, reason: str, words: str, events: tuple[int, ...]) -> Ruling:
+        """What Kafka as configured can lose is an excuse, or a violation where excuses are switched off."""
         if not self._honoured:
-            return Ruling(BROKEN, LAST_REPLICA, f"{words}; excuses are switched off", events)
-        return Ruling(EXCUSED, LAST_REPLICA, words, events)
+            return Ruling(BROKEN, reason, f"{words}; excuses are switched off", events)
+        return Ruling(EXCUSED, reason, words, events)
 
     def _weak_minimum(self, partition: PartitionLedger, lost: str) -> tuple[str, str]:
         configured = self._view.setting(partition.topic, "min.insync.replicas", "1")
@@ -217,8 +225,7 @@ class Excuses:
 
 def _is_unclean(election: Election) -> bool:
     before = election.before
-    return (before is not None and election.leader != NO_LEADER and election.leader not in before.isr
-            and election.leader not in before.eligible_leader_replicas)
+    return before is not None and election.leader != NO_LEADER and not before.may_elect(election.leader)
 
 
 def _fault(partition: PartitionLedger, node: int, entry: Entry) -> DiskFault | None:

@@ -77,9 +77,9 @@ class Holdings:
             leader.shielded[node] = None
 
     def _is_member(self, partition: PartitionLedger, node: int) -> bool:
-        """In the quorum's ISR, or in that of a leader whose expansion may be committed at any moment."""
+        """May be elected, or is in the ISR of a leader whose expansion may be committed at any moment."""
         state = self.view.partitions.get(partition.name)
-        if state is not None and node in state.isr:
+        if state is not None and state.may_elect(node):
             return True
         epoch = -1 if state is None else state.leader_epoch
         return any(leader.epoch >= epoch and leader.lists(node) for leader in partition.leaders.values())

@@ -4,9 +4,9 @@
 
 *LeaderInIsr.* The leader that the quorum has elected is in the quorum's ISR.
 
-*NoFencedBrokerInIsr.* A broker that the quorum has fenced (or that is shutting down, or that it has forgotten) is in no ISR
-of several members; the last member is kept, for eligible leader replicas are off. Example: broker 3 registers with a
-new incarnation, fenced, and the ISR of orders-0 stays {1, 2, 3} (KAFKA-18106).
+*NoFencedBrokerInIsr.* A broker that the quorum has fenced (or that is shutting down, or that it has forgotten) is in no
+ISR of several members; the last member is kept, for eligible leader replicas are off. Example: broker 3 registers with
+a new incarnation, fenced, and the ISR of orders-0 stays {1, 2, 3} (KAFKA-18106).
 
 *UncleanReplicaExcluded.* A replica comes back into the ISR only with what it lost, and by a proposal that meant its
 present incarnation. Example: leader 1 proposes to add broker 3 of broker epoch 20, the proposal is delayed, 3 loses its

@@ -17,7 +17,7 @@ Several checkers share one ledger: each hands it every event that it is fed, and
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from fencepost.checkers.excuses import EXCUSED, LAST_REPLICA, Ruling
+from fencepost.checkers.excuses import BROKEN, EXCUSED, LAST_REPLICA, Ruling
 from fencepost.checkers.holdings import ContradictoryHistoryError, Holdings, epoch_of
 from fencepost.checkers.metadata_view import Changes
 from fencepost.checkers.partition_ledger import (
@@ -122,7 +122,8 @@ class Ledger(Holdings):
     def is_owed(self, partition: PartitionLedger, entry: Entry, event: Event) -> bool:
         """Whether an entry that a replica showed below its high watermark is still owed.
 
-        It is not if its loss was judged, or if a later leader began without it for a reason that excuses it.
+        It is not if its loss was judged, or if a later leader began without it for a reason that excuses it (or by a
+        setting that permits it, which is then reported).
         """
         if not partition.is_owed(entry):
             return False
@@ -132,7 +133,7 @@ class Ledger(Holdings):
                 continue
             if state is not None and start.epoch > state.leader_epoch:
                 return False
-            if self.excuses.judge(partition, start, entry).kind == EXCUSED:
+            if self.excuses.judge(partition, start, entry).kind != BROKEN:
                 self._judge(partition, start, [entry], event)
                 return False
         return True
@@ -256,9 +257,9 @@ class Ledger(Holdings):
             partition = self.partitions.get(change.partition)
             if partition is None:
                 continue
-            left = () if change.before is None else change.before.isr
-            for node in left:
-                if change.after is None or node not in change.after.isr:
+            before, after = change.before, change.after
+            for node in () if before is None else (*before.isr, *before.eligible_leader_replicas):
+                if after is None or not after.may_elect(node):
                     _unshield(partition, node)
             if partition.pending:
                 self._settle(partition, event)
@@ -328,7 +329,7 @@ def _forgive(partition: PartitionLedger, start: LeaderStart, groups: dict[Ruling
 
 
 def _unshield(partition: PartitionLedger, node: int) -> None:
-    """The node has left the quorum's ISR: it may come back only with all that is committed."""
+    """The node may no longer be elected: it may come back only with all that is committed."""
     for fault in partition.replica(node).outstanding:
         fault.shields_in_quorum = False
 

@@ -44,6 +44,10 @@ class PartitionState(NamedTuple):
     eligible_leader_replicas: tuple[int, ...]
     last_known_elr: tuple[int, ...]
 
+    def may_elect(self, node: int) -> bool:
+        """Whether the node may be elected cleanly: a member of the ISR or an eligible leader replica."""
+        return node in self.isr or node in self.eligible_leader_replicas
+
 
 class Election(NamedTuple):
     """A committed change of a partition's leader epoch; `before` is None for a new partition."""
@@ -116,6 +120,7 @@ class MetadataView:
     next_offset: the offset after the last record folded.
     elections: (partition, leader epoch) -> the election.
     removed: topic id -> its removal; created: topic id -> the index of the event that showed its creation.
+    registered: index of a `metadata-applied` -> the brokers that registered in its batch.
     contradicted: the index of the first event whose records contradict earlier ones, or None.
     """
 
@@ -126,6 +131,7 @@ class MetadataView:
         self.elections: dict[tuple[str, int], Election] = {}
         self.removed: dict[str, Removal] = {}
         self.created: dict[str, int] = {}
+        self.registered: dict[int, list[int]] = {}
         self.contradicted: int | None = None
         self._properties: dict[str, Any] = header.get("properties") or {}
         self._topic_names: dict[str, str] = {}
@@ -224,6 +230,7 @@ class MetadataView:
         changes.note(PartitionChange(partition, offset, before, after))
 
     def _register(self, fields: dict[str, Any], offset: int, event: Event, changes: Changes) -> None:
+        self.registered.setdefault(event.index, []).append(fields["broker_id"])
         self._set_broker(fields["broker_id"], offset, changes, Registration(
             fields["broker_epoch"], fields["incarnation_id"], fields.get("fenced", True),
             fields.get("in_controlled_shutdown", False), offset))

@@ -21,7 +21,7 @@ leader only if fewer than n - majority + 1 voters still remember their vote for 
 from typing import Any
 
 from fencepost.checkers.quorum_log import METADATA_LOG, QUORUM_STATE
-from fencepost.checkers.verdict import Findings, seconds
+from fencepost.checkers.verdict import Checker, Findings, seconds
 from fencepost.histories.event import Event
 
 ELECTION_SAFETY = "ElectionSafety"
@@ -152,3 +152,8 @@ class RaftElections(Findings):
                         [index for _, index in self._wiped.values()])
         else:
             self.violate(NO_ILLEGAL_STATE, message, event)
+
+
+def build(header: dict[str, Any]) -> list[Checker]:
+    """The checker for a history with this header."""
+    return [RaftElections(header)]

@@ -27,7 +27,7 @@ make of them is seen by `metadata_consistency`.
 from typing import Any
 
 from fencepost.checkers.quorum_log import METADATA_LOG, Batch, Commit, QuorumLedger
-from fencepost.checkers.verdict import Findings, seconds
+from fencepost.checkers.verdict import Checker, Findings, seconds
 from fencepost.histories.event import Event
 
 LOG_MATCHING = "LogMatching"
@@ -342,6 +342,11 @@ class RaftLogRules(Findings):
                 event, (*others, *(loss.event for loss in losses)))
         else:
             self.violate(rule, message, event, others, node)
+
+
+def build(header: dict[str, Any]) -> list[Checker]:
+    """The checker for a history with this header."""
+    return [RaftLogRules(header)]
 
 
 def _epoch(event: Event) -> int:

@@ -20,7 +20,7 @@ from bisect import bisect_left, bisect_right
 from typing import Any
 
 from fencepost.checkers.quorum_log import Batch, VoterLog
-from fencepost.checkers.verdict import Findings, Result, seconds
+from fencepost.checkers.verdict import Checker, Findings, Result, seconds
 from fencepost.histories.event import Event
 
 AT_LOG_START = "SnapshotAtLogStart"
@@ -192,3 +192,8 @@ class RaftSnapshots(Findings):
                     f"image {digest}. The records below offset {end} give the image {image}, which was reached at "
                     f"offset {nearest} (event {index}). A snapshot and the log up to its offset must be the same.",
                     event, (index,))
+
+
+def build(header: dict[str, Any]) -> list[Checker]:
+    """The checker for a history with this header."""
+    return [RaftSnapshots(header)]

@@ -13,7 +13,7 @@ epochs that ran ahead is not an offence; nor is a candidate that a restart takes
 
 from typing import Any
 
-from fencepost.checkers.verdict import NOT_APPLICABLE, Findings, Result, seconds
+from fencepost.checkers.verdict import NOT_APPLICABLE, Checker, Findings, Result, seconds
 from fencepost.histories.event import Event
 
 RULE = "LeaderStability"
@@ -73,3 +73,8 @@ class LeaderStability(Findings):
     def finish(self) -> Result:
         """What was found; nothing is promised without PreVote."""
         return super().finish() if self._promised else self.result(NOT_APPLICABLE)
+
+
+def build(header: dict[str, Any]) -> list[Checker]:
+    """The checker for a history with this header."""
+    return [LeaderStability(header)]

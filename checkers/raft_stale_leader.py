@@ -13,7 +13,7 @@ Raft's timers run on that clock. A sole voter has nobody to hear from.
 
 from typing import Any
 
-from fencepost.checkers.verdict import NOT_APPLICABLE, Findings, Result, seconds
+from fencepost.checkers.verdict import NOT_APPLICABLE, Checker, Findings, Result, seconds
 from fencepost.histories.event import FAULT, Event
 
 RULE = "StaleLeaderBoundedTime"
@@ -147,3 +147,8 @@ class StaleLeader(Findings):
             for node, leader in self._leaders.items():
                 self._judge(self._last, node, leader)
         return super().finish()
+
+
+def build(header: dict[str, Any]) -> list[Checker]:
+    """The checker for a history with this header."""
+    return [StaleLeader(header)]

@@ -13,7 +13,12 @@ from fencepost.checkers import (
     epoch_fencing,
     liveness,
     metadata_consistency,
-    raft_rules,
+    metadata_reads,
+    raft_elections,
+    raft_log_rules,
+    raft_snapshots,
+    raft_stability,
+    raft_stale_leader,
     single_controller,
 )
 from fencepost.checkers.verdict import UNKNOWN, Checker, Result
@@ -21,10 +26,15 @@ from fencepost.histories.event import Event
 
 #: The builders of all checkers, in the order in which their checkers are fed.
 BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = (
-    raft_rules.build,
+    raft_elections.build,
+    raft_log_rules.build,
+    raft_snapshots.build,
+    raft_stale_leader.build,
+    raft_stability.build,
     single_controller.build,
     epoch_fencing.build,
     metadata_consistency.build,
+    metadata_reads.build,
     authorisation.build,
     data_plane.build,
     liveness.build,

@@ -328,6 +328,25 @@ def test_eligible_leader_replicas_do_not_excuse_the_last_replica() -> None:
     assert story.rules()["LeaderCompleteness"] == 1
 
 
+@pytest.mark.parametrize(("eligible", "returning", "excused"), [((), (), True), ((3,), (3,), True), ((3,), (), False)])
+def test_the_last_known_leader_excuses(eligible: tuple[int, ...], returning: tuple[int, ...], excused: bool) -> None:
+    """Eligible leader replicas on: nobody is left but the last leader, which lost a record with its disk."""
+    story = committed(properties={"eligible.leader.replicas.enable": "true"})
+    story.dies(1, lost_from=1)
+    story.commit(story.unfence(1, fenced=True), story.change(
+        (), -1, eligible_leader_replicas=list(eligible), last_known_elr=[1]))
+    story.register(1)
+    story.opened(1, 1)
+    story.commit(
+        story.unfence(1), story.change((1,), 1, eligible_leader_replicas=[], last_known_elr=[]),
+        *(story.registration(node) for node in returning))
+    story.leads(1, 2, (1,), partition_epoch=2)
+    assert story.rules() == ({} if excused else {"LeaderCompleteness": 1, "NoAckedRecordLost": 1})
+    assert story.reasons() == (["last-known-leader"] if excused else [])
+    story.header["excuses"] = False
+    assert "LeaderCompleteness" in story.rules()
+
+
 def test_an_observed_disk_fault_that_took_something_else_excuses_nothing() -> None:
     story = last_replica()
     story.events = [

@@ -109,7 +109,7 @@ def test_metadata_that_was_applied_just_now_need_not_be_everywhere():
 
 
 def test_a_fenced_broker():
-    assert rules(healed(fenced=True)) == ["EventuallyUnfenced", "NoFencedBrokerInIsr"]
+    assert rules(healed(fenced=True)) == ["EventuallyUnfenced"]
 
 
 @pytest.mark.parametrize(("isr", "leader"), [([11, 12], 11), (REPLICAS, -1)])

@@ -7,7 +7,12 @@ from fencepost.checkers import (
     epoch_fencing,
     liveness,
     metadata_consistency,
-    raft_rules,
+    metadata_reads,
+    raft_elections,
+    raft_log_rules,
+    raft_snapshots,
+    raft_stability,
+    raft_stale_leader,
     single_controller,
 )
 from fencepost.checkers.registry import CheckerSet
@@ -17,7 +22,10 @@ from fencepost.histories.recorder import Recorder
 
 FETCH_TIMEOUT_US = 200_000
 #: Those that look at replicas of partitions are left out: these histories do not show any.
-MODULES = (raft_rules, single_controller, epoch_fencing, metadata_consistency, authorisation, liveness)
+MODULES = (
+    raft_elections, raft_log_rules, raft_snapshots, raft_stale_leader, raft_stability, single_controller, epoch_fencing,
+    metadata_consistency, metadata_reads, authorisation, liveness,
+)
 
 
 class WrittenHistory:
