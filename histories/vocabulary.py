@@ -98,8 +98,12 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "",
         "The log's beginning was deleted.",
     ),
-    "raft-fatal": ("", "reason (in words)", "leader_epoch", "A replica met what cannot be in a correct quorum; as in Kafka, "
-                   "its process ends."),
+    "raft-fatal": (
+        "",
+        "reason (in words)",
+        "leader_epoch",
+        "A replica met what cannot be in a correct quorum; as in Kafka, its process ends.",
+    ),
     # --- the controller
     "controller-claimed": (
         "",

@@ -1,7 +1,7 @@
 """The administration side of a client: topics, configurations, ACLs, elections, reassignments, and reading them back.
 
-Requests go to any broker, which forwards writes to the active controller. A write is sent once, for a second attempt could
-find the first one's work; `retry` makes the operation go on until it is answered for certain.
+Requests go to any broker, which forwards writes to the active controller. A write is sent once, for a second attempt
+could find the first one's work; `retry` makes the operation go on until it is answered for certain.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,8 @@
 """What an answer means: `ok`, `fail` or `info`, in one place for all clients.
 
-`fail` stands only for errors that are decided before anything was appended or written. Everything that may come after an
-append, every disconnect and every time-out is `info`: nobody knows. A write on a real cluster is read by the same rules.
+`fail` stands only for errors that are decided before anything was appended or written. Everything that may come after
+an append, every disconnect and every time-out is `info`: nobody knows. A write on a real cluster is read by the same
+rules.
 """
 
 from fencepost.histories.event import FAIL, INFO, OK

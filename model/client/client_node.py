@@ -1,8 +1,9 @@
 """A client: one process that works through a list of operations, one at a time, and writes down what happened.
 
-Operations are plain data, `{"at_us": ..., "f": ..., ...}`. Each is invoked at its time, or when the one before is done, and
-completes within a bounded time: `ok`, `fail`, or `info` when nobody knows; an `info` retires the process id, and with it the
-consumer's membership and the producer id. A paused client wakes up with its old beliefs: that is the zombie consumer.
+Operations are plain data, `{"at_us": ..., "f": ..., ...}`. Each is invoked at its time, or when the one before is done,
+and completes within a bounded time: `ok`, `fail`, or `info` when nobody knows; an `info` retires the process id, and
+with it the consumer's membership and the producer id. A paused client wakes up with its old beliefs: that is the zombie
+consumer.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +24,8 @@ from fencepost.model.protocol.data import MetadataRequest, MetadataResponse
 class ClientNode(Node):
     """One client. `idle` once every operation has completed.
 
-    index: the client's number; its first process id. clients: how many there are; a retired id is followed by id + clients.
+    index: the client's number and its first process id.
+    clients: how many there are; a retired process id is followed by id + clients.
     """
 
     def __init__(
@@ -134,7 +136,7 @@ class ClientNode(Node):
         return known[1][partition].leader, known[1][partition].leader_epoch
 
     def refresh(self, operation: dict[str, Any], then: Callable[..., None], *args: Any) -> None:
-        """Ask a broker for metadata after the retry back-off, and go on with `then(*args)` while the operation is open."""
+        """Ask a broker for metadata after the retry back-off, then go on with `then(*args)` if it is still open."""
         self.schedule(self.config.retry_backoff_us, self._ask_metadata, operation, then, args)
 
     def _ask_metadata(self, operation: dict[str, Any], then: Callable[..., None], args: tuple[Any, ...]) -> None:

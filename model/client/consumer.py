@@ -1,7 +1,7 @@
 """The consuming side of a client (KafkaConsumer with the classic group protocol).
 
-A consumer joins its group when it polls and is not (or no longer) a member, reads on from the committed offsets, else from
-the beginning, and commits its positions. Heartbeats go on between operations, as from Kafka's heartbeat thread. A
+A consumer joins its group when it polls and is not (or no longer) a member, reads on from the committed offsets, else
+from the beginning, and commits its positions. Heartbeats go on between operations, as from Kafka's heartbeat thread. A
 commit is sent once, with the generation that the consumer believes to be in.
 """
 

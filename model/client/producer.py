@@ -1,8 +1,8 @@
 """The producing side of a client (KafkaProducer, one batch at a time).
 
-A plain producer sends once: after an answer that leaves it open whether the batch was written, sending again could write it
-twice. An idempotent one sends the same sequence again until it knows, or its time is over; then it gives its producer id
-up, as Kafka's does after a delivery time-out.
+A plain producer sends once: after an answer that leaves it open whether the batch was written, sending again could
+write it twice. An idempotent one sends the same sequence again until it knows, or its time is over; then it gives its
+producer id up, as Kafka's does after a delivery time-out.
 """
 
 from typing import TYPE_CHECKING, Any
