@@ -304,7 +304,8 @@ def test_observers_do_not_count_and_do_not_sync(cluster):
     assert leader.raft.high_watermark == offset
 
 
-def test_appends_are_batches_and_linger(cluster):
+def test_appends_are_batches_and_linger():
+    cluster = RaftCluster(3, raft_max_fetch_records=64)
     leader = cluster.elect()
     cluster.run(10 * MS)
     first = leader.raft.append(leader.raft.epoch, ("a", "b"))
