@@ -179,6 +179,21 @@ def thin_majority(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> l
     ]
 
 
+def three_leaders(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A leader is cut off with entries that nobody else has, its successor is cut off as it wins, the first one wins
+    again, is cut off when it commits, and the second one comes back (figure 8 of the Raft paper)."""
+    timeout_us = rhythm.fetch_timeout_us
+    first_us = draws.between(timeout_us * 2, timeout_us * 4)
+    second_us = draws.between(first_us, first_us + timeout_us * 6)
+    wins = Trigger("raft.became-leader", 1, at_us)
+    commits = Trigger("raft.high-watermark", 1, at_us + timeout_us // 2)
+    return [
+        Fault("isolate", first_us, at_us, None, ACTIVE),
+        Fault("isolate", second_us, None, wins, HERE),
+        Fault("isolate", draws.between(timeout_us * 4, timeout_us * 10), None, commits, HERE),
+    ]
+
+
 def split_vote(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
     """The quorum's leader dies and is back at once, which sends all its followers into an election. A candidate's way
     to it is cut for a moment; it gives its vote to another one, loses power and is back before the election is over,
@@ -226,7 +241,8 @@ def zombie_consumer(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) ->
 
 STORYLINES: tuple[Storyline, ...] = (
     successive_leaders, moved_leadership, request_under_way, returning_follower, slow_reboot, stale_follower,
-    unsynced, thin_majority, contested_elections, split_vote, deaf_leader, last_replica_standing, zombie_consumer,
+    unsynced, thin_majority, contested_elections, three_leaders, split_vote, deaf_leader, last_replica_standing,
+    zombie_consumer,
 )
 
 

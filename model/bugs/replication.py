@@ -66,7 +66,8 @@ BUGS: tuple[KnownBug, ...] = (
         "KAFKA-7395", "any",
         "Fetches are not fenced by leader epoch: a zombie leader advances its high watermark with followers of another "
         "epoch, and followers truncate against a stale leader.",
-        "KIP-320; commit ed3bd79633a", ("StrongIsr", "NoAckedRecordLost", "ConsistentRead"), (NoFetchEpochFencing,)),
+        "KIP-320; commit ed3bd79633a",
+        ("EpochFencing", "StrongIsr", "NoAckedRecordLost", "ConsistentRead"), (NoFetchEpochFencing,)),
     KnownBug(
         "KAFKA-1211", "any",
         "A follower truncates to its own high watermark when it begins to follow; elected soon after, it has lost "
