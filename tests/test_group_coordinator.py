@@ -6,7 +6,7 @@ import pytest
 from live_cluster import MS, SECOND, LiveCluster
 
 from fencepost.model import errors
-from fencepost.model.broker.group_state import group_partition, java_hash
+from fencepost.model.broker.group_records import group_partition, java_hash
 from fencepost.model.protocol.group import (
     FindCoordinatorRequest,
     GroupHeartbeatRequest,

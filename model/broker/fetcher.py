@@ -100,7 +100,10 @@ class ReplicaFetcher:
             self.truncate(partition, *answer.diverging)
         else:
             partition.append_as_follower(answer.records)
+            known = partition.high_watermark
             partition.set_follower_high_watermark(answer.high_watermark)
+            if partition.high_watermark != known:
+                self._manager.tell_high_watermark(partition)
 
     def truncate(self, partition: Partition, epoch: int, end_offset: int) -> None:
         """Cut to where the leader's log and this one part (AbstractFetcherThread.getOffsetTruncationState)."""

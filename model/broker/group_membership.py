@@ -1,30 +1,31 @@
-"""Membership: joining, synchronising, heartbeats, leaving, expiry (GroupCoordinator, the classic protocol).
+"""Requests about membership: JoinGroup, SyncGroup, Heartbeat, LeaveGroup (GroupCoordinator of 3.9, classic protocol).
 
-A join phase ends when every known member has joined again, or at the longest rebalance time-out of its members; who has
-not joined by then is removed. Generations are persisted only when the leader has assigned the partitions, so numbers
-recur after a fail-over.
+A member that rejoins with nothing new while the group is stable, or has just completed a join, is told the present
+generation. A static member that comes back without its member id takes its instance's place under a new one, and the
+old id is fenced from then on; in a stable group that is written to the log and changes neither the generation nor the
+assignment (KIP-345).
 
-Left out: the round trip that gives a dynamic member its id (MEMBER_ID_REQUIRED), protocol names, and the short cut by
-which a static member that returns keeps the generation: it rebalances.
+Left out: the round trip that gives a dynamic member its id before it joins (KIP-394): a JoinGroup whose answer is lost
+leaves a member behind that ends with its session. Changed topics of a static member that comes back wait for the next
+rebalance, as in Kafka.
 """
 
-from collections.abc import Callable
-
 from fencepost.model import errors
+from fencepost.model.broker.group_partition import GroupPartition
+from fencepost.model.broker.group_rebalance import GroupLog, GroupRebalance
+from fencepost.model.broker.group_records import GroupKey, GroupValue
 from fencepost.model.broker.group_state import (
     COMPLETING_REBALANCE,
+    DEAD,
     EMPTY,
     PREPARING_REBALANCE,
     STABLE,
     Group,
-    GroupPartition,
     Member,
-    partition_name,
 )
 from fencepost.model.config import KafkaConfig
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
-from fencepost.model.kernel.scheduler import cancel
 from fencepost.model.protocol.group import (
     GroupHeartbeatRequest,
     GroupResponse,
@@ -36,208 +37,170 @@ from fencepost.model.protocol.group import (
 )
 
 
-class GroupMembership:
-    """Works on groups whose partition the coordinator owns. `persist(home, group, callback, *context)` writes a group's
-    metadata record and calls back with an error or None."""
+class GroupMembership(GroupRebalance):
+    """Answers members' requests; `home` is the group's partition, which is served."""
 
-    def __init__(self, node: Node, config: KafkaConfig, persist: Callable[..., None]) -> None:
-        self._node = node
-        self._config = config
-        self._persist = persist
+    def __init__(self, node: Node, config: KafkaConfig, log: GroupLog) -> None:
+        super().__init__(node, config, log)
         self._stream = node.simulation.streams(f"group members {node.node_id}")
 
-    # --- joining --------------------------------------------------------------------------------------------------
+    def member_error(self, group: Group, member_id: str, instance_id: str | None) -> str | None:
+        """Why a request is not the group's member's: its instance first, then its member id."""
+        if instance_id is not None:
+            holder = group.static_members.get(instance_id)
+            if holder is None:
+                return errors.UNKNOWN_MEMBER_ID
+            if holder != member_id:
+                return errors.FENCED_INSTANCE_ID
+        return None if member_id in group.members else errors.UNKNOWN_MEMBER_ID
 
-    def join(self, home: GroupPartition, group: Group, request: JoinGroupRequest, reply: Reply) -> None:
-        """A member joins, or joins again."""
-        holder = None if request.instance_id is None else group.member_of_instance(request.instance_id)
-        if request.member_id == "":
-            if holder is not None:
-                self._remove(home, group, holder, "replaced")
-            member_id = f"{request.instance_id or 'member'}-{self._stream.bits(32):08x}"
+    # --- JoinGroup ------------------------------------------------------------------------------------------------
+
+    def join(self, home: GroupPartition, request: JoinGroupRequest, reply: Reply) -> None:
+        """JoinGroup (11); the answer waits for the group's next generation, or tells the present one."""
+        low_us, high_us = self._config.group_min_session_timeout_us, self._config.group_max_session_timeout_us
+        group = home.groups.get(request.group)
+        if not low_us <= request.session_timeout_us <= high_us:
+            reply.send(JoinGroupResponse(errors.INVALID_SESSION_TIMEOUT))
+        elif request.member_id == "":
+            self._join_as_new(home, home.group(request.group), request, reply)
+        elif group is None:
+            reply.send(JoinGroupResponse(errors.UNKNOWN_MEMBER_ID))
         else:
-            member_id = request.member_id
-            if holder is not None and holder != member_id:
-                reply.send(JoinGroupResponse(errors.FENCED_INSTANCE_ID))
-                return
-            if member_id not in group.members:
-                reply.send(JoinGroupResponse(errors.UNKNOWN_MEMBER_ID))
-                return
+            self._join_again(home, group, request, reply)
+
+    def _join_as_new(self, home: GroupPartition, group: Group, request: JoinGroupRequest, reply: Reply) -> None:
+        holder = None if request.instance_id is None else group.static_members.get(request.instance_id)
         member = Member(
-            member_id, request.instance_id, request.topics, request.session_timeout_us, request.rebalance_timeout_us,
-            self._node.now_us, joining=reply)
-        group.members[member_id] = member
-        self._watch(home, group, member)
-        self._prepare_rebalance(home, group)
-        if group.rebalance_timer is None or group.state != PREPARING_REBALANCE:
+            f"{request.instance_id or 'member'}-{self._stream.bits(48):012x}", request.instance_id,
+            request.session_timeout_us, request.rebalance_timeout_us, request.topics)
+        if holder is not None:
+            self._replace(home, group, group.members[holder], member, reply)
             return
-        if all(other.joining is not None for other in group.members.values()) and group.generation > 0:
-            self._complete_join(home, group)
+        if group.state == PREPARING_REBALANCE and group.initial_delay:
+            group.new_member_added = True
+        group.add(member)
+        self._await_join(home, group, member, reply)
 
-    def _prepare_rebalance(self, home: GroupPartition, group: Group) -> None:
-        if group.state == PREPARING_REBALANCE:
+    def _join_again(self, home: GroupPartition, group: Group, request: JoinGroupRequest, reply: Reply) -> None:
+        error = self.member_error(group, request.member_id, request.instance_id)
+        if error is not None:
+            reply.send(JoinGroupResponse(error))
             return
-        first = group.state == EMPTY
-        for member in group.members.values():
-            if member.syncing is not None:
-                member.syncing.send(SyncGroupResponse(errors.REBALANCE_IN_PROGRESS))
-                member.syncing = None
-        group.state = PREPARING_REBALANCE
-        longest_us = max((member.rebalance_timeout_us for member in group.members.values()), default=0)
-        delay_us = self._config.group_initial_rebalance_delay_us if first and group.generation == 0 else longest_us
-        cancel(group.rebalance_timer)
-        group.rebalance_timer = self._node.schedule(delay_us, self._complete_join, home, group)
+        member = group.members[request.member_id]
+        if self.is_told_present_generation(group, member, request):
+            self.begin_session(home, group, member)
+            reply.send(self.join_response(home, group, member))
+            return
+        member.topics = request.topics
+        member.session_timeout_us = request.session_timeout_us
+        member.rebalance_timeout_us = request.rebalance_timeout_us
+        self._await_join(home, group, member, reply)
 
-    def _complete_join(self, home: GroupPartition, group: Group) -> None:
-        cancel(group.rebalance_timer)
-        group.rebalance_timer = None
-        if not self._is_alive(home, group):
+    def is_told_present_generation(self, group: Group, member: Member, request: JoinGroupRequest) -> bool:
+        """Whether a JoinGroup changes nothing: its first answer was lost, or a follower of a stable group asks again.
+
+        A leader that rejoins a stable group wants to assign anew.
+        """
+        if member.topics != request.topics:
+            return False
+        if group.state == STABLE:
+            return group.leader_id != member.member_id
+        return group.state == COMPLETING_REBALANCE
+
+    def _await_join(self, home: GroupPartition, group: Group, member: Member, reply: Reply) -> None:
+        member.awaiting_join = reply
+        self.begin_session(home, group, member)
+        self.prepare_rebalance(home, group)
+        self.complete_join_if_all_joined(home, group)
+
+    def _replace(self, home: GroupPartition, group: Group, old: Member, new: Member, reply: Reply) -> None:
+        """A static member is back under a new member id."""
+        new.assignment = old.assignment
+        leader_before = group.leader_id
+        write = None
+        if group.state == STABLE:
+            write = self._log.append(home, [(GroupKey(group.group_id), self._with_replacement(group, old, new))])
+            if write.refused:
+                reply.send(JoinGroupResponse(write.error))
+                return
+        self.answer_join(old, JoinGroupResponse(errors.FENCED_INSTANCE_ID))
+        self.answer_sync(old, SyncGroupResponse(errors.FENCED_INSTANCE_ID))
+        group.replace_static_member(old, new)
+        self.observe_removal(home, group, old, "replaced")
+        if write is None:
+            self._await_join(home, group, new, reply)
             return
-        for member in [member for member in group.members.values() if member.joining is None]:
-            self._remove(home, group, member.member_id, "session-timeout")
-        group.generation += 1
-        group.assignment = {}
-        if not group.members:
-            group.state = EMPTY
-            group.leader_id = ""
-            self._persist(home, group, self._ignore)
-            return
-        if group.leader_id not in group.members:
-            group.leader_id = next(iter(group.members))
-        group.state = COMPLETING_REBALANCE
-        value = {
-            "members": {member.member_id: member.instance_id for member in group.members.values()},
-            "leader": group.leader_id,
-        }
-        self._node.observe(
-            "group-generation", key=group.group_id, value=value, generation=group.generation,
-            coordinator_epoch=home.epoch)
-        everyone = tuple((member.member_id, member.topics) for member in group.members.values())
-        for member in group.members.values():
-            assert member.joining is not None
-            known = everyone if member.member_id == group.leader_id else ()
-            member.joining.send(JoinGroupResponse(
-                None, group.generation, member.member_id, group.leader_id, known, home.epoch))
-            member.joining = None
-            member.heard_us = self._node.now_us
-        self._node.at_point("coordinator.rebalanced")
+        new.awaiting_join = reply
+        self.begin_session(home, group, new)
+        write.then(self._on_replacement_stored, home, group, new, leader_before or "")
 
     @staticmethod
-    def _ignore(error: str | None) -> None:
-        """An empty group's record may be lost: nobody relies on it."""
+    def _with_replacement(group: Group, old: Member, new: Member) -> GroupValue:
+        members = tuple(
+            (new if member is old else member).persisted(member.assignment) for member in group.members.values())
+        return GroupValue(
+            group.generation, new.member_id if group.leader_id == old.member_id else group.leader_id, members)
 
-    # --- synchronising --------------------------------------------------------------------------------------------
+    def _on_replacement_stored(
+        self, error: str | None, home: GroupPartition, group: Group, member: Member, leader_before: str
+    ) -> None:
+        """The leader's name is the old one on purpose: who is not told to lead does not assign anew."""
+        if group.state != DEAD and group.members.get(member.member_id) is member:
+            self.begin_session(home, group, member)
+            self.answer_join(member, JoinGroupResponse(error) if error is not None else JoinGroupResponse(
+                None, group.generation, member.member_id, leader_before, (), home.epoch))
 
-    def sync(self, home: GroupPartition, group: Group, request: SyncGroupRequest, reply: Reply) -> None:
-        """A member asks for its partitions; the leader brings everybody's."""
-        error = self.member_error(group, request.member_id, request.instance_id, request.generation)
-        if error is None and group.state == PREPARING_REBALANCE:
-            error = errors.REBALANCE_IN_PROGRESS
-        if error is not None:
+    # --- SyncGroup ------------------------------------------------------------------------------------------------
+
+    def sync(self, home: GroupPartition, request: SyncGroupRequest, reply: Reply) -> None:
+        """SyncGroup (14); the leader brings everybody's partitions, the others wait for them."""
+        group = home.groups.get(request.group)
+        error = self._sync_error(group, request)
+        if error is not None or group is None:
             reply.send(SyncGroupResponse(error))
             return
         member = group.members[request.member_id]
-        member.heard_us = self._node.now_us
+        self.begin_session(home, group, member)
         if group.state == STABLE:
-            reply.send(SyncGroupResponse(None, group.assignment.get(member.member_id, ())))
+            reply.send(SyncGroupResponse(None, member.assignment))
             return
-        member.syncing = reply
-        if request.member_id == group.leader_id:
-            group.assignment = dict(request.assignments)
-            self._persist(home, group, self._on_persisted, home, group, group.generation)
+        member.awaiting_sync = reply
+        if member.member_id == group.leader_id:
+            self.store_assignment(home, group, group.persisted(dict(request.assignments)))
 
-    def _on_persisted(self, error: str | None, home: GroupPartition, group: Group, generation: int) -> None:
-        if not self._is_alive(home, group) or group.generation != generation or group.state != COMPLETING_REBALANCE:
-            return
+    def _sync_error(self, group: Group | None, request: SyncGroupRequest) -> str | None:
+        if group is None:
+            return errors.UNKNOWN_MEMBER_ID
+        if group.state == DEAD:
+            return errors.COORDINATOR_NOT_AVAILABLE
+        error = self.member_error(group, request.member_id, request.instance_id)
         if error is not None:
-            group.assignment = {}
-            self._answer_syncs(group, error)
-            self._prepare_rebalance(home, group)
-            return
-        group.state = STABLE
-        value = {"assignment": {
-            member_id: [partition_name(each) for each in partitions]
-            for member_id, partitions in group.assignment.items()}}
-        self._node.observe(
-            "group-assignment", key=group.group_id, value=value, generation=generation, coordinator_epoch=home.epoch)
-        self._answer_syncs(group, None)
+            return error
+        if request.generation != group.generation:
+            return errors.ILLEGAL_GENERATION
+        return errors.REBALANCE_IN_PROGRESS if group.state == PREPARING_REBALANCE else None
 
-    @staticmethod
-    def _answer_syncs(group: Group, error: str | None) -> None:
-        for member in group.members.values():
-            if member.syncing is not None:
-                assignment = () if error is not None else group.assignment.get(member.member_id, ())
-                member.syncing.send(SyncGroupResponse(error, assignment))
-                member.syncing = None
+    # --- Heartbeat and LeaveGroup ---------------------------------------------------------------------------------
 
-    # --- staying and leaving --------------------------------------------------------------------------------------
-
-    def heartbeat(self, group: Group, request: GroupHeartbeatRequest, reply: Reply) -> None:
-        """A member is alive; it is told when it must join again."""
-        error = self.member_error(group, request.member_id, request.instance_id, request.generation)
-        if error is None:
-            group.members[request.member_id].heard_us = self._node.now_us
-            if group.state == PREPARING_REBALANCE:
-                error = errors.REBALANCE_IN_PROGRESS
+    def heartbeat(self, home: GroupPartition, request: GroupHeartbeatRequest, reply: Reply) -> None:
+        """Heartbeat (12): the member lives; it is told when it must rejoin."""
+        group = home.groups.get(request.group)
+        error: str | None = errors.UNKNOWN_MEMBER_ID
+        if group is not None and group.state != EMPTY:
+            error = self.member_error(group, request.member_id, request.instance_id)
+            if error is None and request.generation != group.generation:
+                error = errors.ILLEGAL_GENERATION
+            if error is None:
+                self.begin_session(home, group, group.members[request.member_id])
+                error = errors.REBALANCE_IN_PROGRESS if group.state == PREPARING_REBALANCE else None
         reply.send(GroupResponse(error))
 
-    def leave(self, home: GroupPartition, group: Group, request: LeaveGroupRequest, reply: Reply) -> None:
-        """A member goes; the others rebalance."""
-        if request.member_id not in group.members:
-            reply.send(GroupResponse(errors.UNKNOWN_MEMBER_ID))
-            return
-        self._remove(home, group, request.member_id, "left")
-        self._prepare_rebalance(home, group)
-        reply.send(GroupResponse(None))
-
-    def member_error(self, group: Group, member_id: str, instance_id: str | None, generation: int) -> str | None:
-        """Why a member's request is refused: instance, member, generation, in this order."""
-        if self.is_fenced_instance(group, instance_id, member_id):
-            return errors.FENCED_INSTANCE_ID
-        if member_id not in group.members:
-            return errors.UNKNOWN_MEMBER_ID
-        return errors.ILLEGAL_GENERATION if generation != group.generation else None
-
-    def is_fenced_instance(self, group: Group, instance_id: str | None, member_id: str) -> bool:
-        """Whether a static instance id belongs to another member by now (KIP-345)."""
-        return instance_id is not None and group.member_of_instance(instance_id) not in (None, member_id)
-
-    def restore(self, home: GroupPartition, group: Group) -> None:
-        """A group was loaded: its members' sessions begin."""
-        for member in group.members.values():
-            self._watch(home, group, member)
-
-    def _watch(self, home: GroupPartition, group: Group, member: Member) -> None:
-        due_us = max(0, member.heard_us + member.session_timeout_us - self._node.now_us)
-        self._node.schedule(due_us, self._check_session, home, group, member)
-
-    def _check_session(self, home: GroupPartition, group: Group, member: Member) -> None:
-        if not self._is_alive(home, group) or group.members.get(member.member_id) is not member:
-            return
-        waits = member.joining is not None
-        if waits:
-            member.heard_us = self._node.now_us
-        if self._node.now_us - member.heard_us < member.session_timeout_us:
-            self._watch(home, group, member)
-            return
-        self._remove(home, group, member.member_id, "session-timeout")
-        self._prepare_rebalance(home, group)
-        if group.members and all(other.joining is not None for other in group.members.values()):
-            self._complete_join(home, group)
-
-    def _remove(self, home: GroupPartition, group: Group, member_id: str, why: str) -> None:
-        member = group.members.pop(member_id)
-        value = {"member": member_id, "instance": member.instance_id, "why": why}
-        self._node.observe(
-            "group-member-removed", key=group.group_id, value=value, generation=group.generation,
-            coordinator_epoch=home.epoch)
-        error = errors.FENCED_INSTANCE_ID if why == "replaced" else errors.UNKNOWN_MEMBER_ID
-        if member.joining is not None:
-            member.joining.send(JoinGroupResponse(error))
-        if member.syncing is not None:
-            member.syncing.send(SyncGroupResponse(error))
-
-    @staticmethod
-    def _is_alive(home: GroupPartition, group: Group) -> bool:
-        """Whether the group is still coordinated here, in this very incarnation."""
-        return home.groups.get(group.group_id) is group
+    def leave(self, home: GroupPartition, request: LeaveGroupRequest, reply: Reply) -> None:
+        """LeaveGroup (13)."""
+        group = home.groups.get(request.group)
+        error = errors.UNKNOWN_MEMBER_ID if group is None else self.member_error(
+            group, request.member_id, request.instance_id)
+        if error is None and group is not None:
+            self.remove_member(home, group, group.members[request.member_id], "left")
+        reply.send(GroupResponse(error))

@@ -42,6 +42,9 @@ class PartitionListener(Protocol):
     def on_resign(self, topic: str, partition: int, leader_epoch: int | None) -> None:
         """This broker follows in that epoch, or (None) no longer hosts the partition."""
 
+    def on_high_watermark(self, topic: str, partition: int, leader_epoch: int, high_watermark: int) -> None:
+        """The replica's high watermark changed, as leader or as follower in that epoch."""
+
 
 class ParkedFetch(NamedTuple):
     """A fetch without news, waiting for some."""
@@ -215,27 +218,29 @@ class ReplicaManager:
     def append_records(
         self, topic: str, partition: int, records: list[tuple[object, object]], required_leader_epoch: int | None,
         timeout_us: int, callback: Any, *context: Any,
-    ) -> None:
+    ) -> int:
         """Append (key, value) pairs with acks=all for a coordinator; `callback(error or None, base offset,
-        *context)`."""
+        *context)`. Returns the base offset, -1 (as to the callback, which has then been called) if refused."""
         hosted = self.partitions.get(f"{topic}-{partition}")
         if hosted is None or hosted.role != LEADER or (
             required_leader_epoch is not None and hosted.leader_epoch != required_leader_epoch
         ):
             callback(errors.NOT_LEADER_OR_FOLLOWER, -1, *context)
-        elif not hosted.has_enough_replicas():
+            return -1
+        if not hosted.has_enough_replicas():
             callback(errors.NOT_ENOUGH_REPLICAS, -1, *context)
-        else:
-            written = hosted.append_as_leader(tuple(value for _, value in records), tuple(key for key, _ in records))
-            hosted.wait_for_commit(
-                written, written[-1].offset + 1, timeout_us, callback, written[0].offset, *context)
+            return -1
+        written = hosted.append_as_leader(tuple(value for _, value in records), tuple(key for key, _ in records))
+        hosted.wait_for_commit(written, written[-1].offset + 1, timeout_us, callback, written[0].offset, *context)
+        return written[0].offset
 
     def read_log(
-        self, topic: str, partition: int, from_offset: int, max_records: int, isolation: str = "log_end"
+        self, topic: str, partition: int, from_offset: int, max_records: int, isolation: str = "log_end",
+        required_leader_epoch: int | None = None,
     ) -> tuple[str | None, tuple[Record, ...], int]:
         """(error, records, end offset) of a partition that this broker leads, for a coordinator that loads."""
         hosted = self.partitions.get(f"{topic}-{partition}")
-        if hosted is None or hosted.role != LEADER:
+        if hosted is None or hosted.role != LEADER or required_leader_epoch not in (None, hosted.leader_epoch):
             return errors.NOT_LEADER_OR_FOLLOWER, (), -1
         end_offset = hosted.log.end_offset if isolation == "log_end" else hosted.high_watermark
         begin = max(from_offset, hosted.log.start_offset)
@@ -320,6 +325,13 @@ class ReplicaManager:
     def on_high_watermark(self, partition: Partition) -> None:
         """The high watermark moved: consumers may read on."""
         self._complete_consumers(partition, everyone=False)
+        self.tell_high_watermark(partition)
+
+    def tell_high_watermark(self, partition: Partition) -> None:
+        """Let the listeners know, leader or follower."""
+        for listener in self.partition_listeners:
+            listener.on_high_watermark(
+                partition.topic, partition.index, partition.leader_epoch, partition.high_watermark)
 
     def _complete_consumers(self, partition: Partition, everyone: bool) -> None:
         still = []
