@@ -200,7 +200,9 @@ class Partition:
     def maybe_expand_isr(self, replica: int) -> None:
         """Ask for the replica to join, if it may."""
         follower = self.followers[replica]
-        if self.pending is None and replica not in self.isr and self.is_in_sync(follower) and self.is_eligible(replica):
+        if replica in self.isr or self.pending is not None:
+            return
+        if self.is_in_sync(follower) and self.is_eligible(replica):
             isr = tuple(member for member in self.replicas if member in self.isr or member == replica)
             self._propose(isr, isr)
 
@@ -297,9 +299,9 @@ class Partition:
 
     def maybe_advance_high_watermark(self) -> None:
         """Move it to what every counted replica has."""
-        if self.role != LEADER or not self.has_enough_replicas():
-            return
         candidate = self.log.end_offset
+        if self.high_watermark >= candidate or self.role != LEADER or not self.has_enough_replicas():
+            return
         for replica, follower in self.followers.items():
             if follower.end_offset < candidate and self.counts_for_high_watermark(replica):
                 candidate = follower.end_offset

@@ -38,7 +38,8 @@ class ReplicaLog:
     @property
     def end_offset(self) -> int:
         """The log end offset (LEO), exclusive."""
-        return self._file.end_offset
+        file = self._file
+        return file.start_offset + len(file.entries)
 
     @property
     def latest_epoch(self) -> int:
