@@ -31,7 +31,8 @@ def complete(spec: RunSpec, config: EffectiveConfig, times: Phases) -> RunSpec:
         faults = [fault.to_data() for fault in drawn]
     workload = spec.workload
     if workload is None:
-        workload = draw_workload(Stream(spec.seed, "workload"), spec.shape, config.kafka, times, spec.topic_config)
+        workload = draw_workload(
+            Stream(spec.seed, "workload"), spec.shape, config.kafka, config.client, times, spec.topic_config)
     return replace(spec, faults=faults, workload=workload)
 
 

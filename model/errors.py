@@ -63,3 +63,6 @@ UNSUPPORTED_VERSION = "UNSUPPORTED_VERSION"
 
 #: What a client records when no answer came: the connection broke or the request timed out.
 DISCONNECTED = "DISCONNECTED"
+#: What a client records when it gave an operation up after it had sent something, and when it had not.
+TIMED_OUT = "TIMED_OUT"
+NEVER_SENT = "NEVER_SENT"

@@ -10,7 +10,7 @@ from fencepost.model import errors
 from fencepost.model.broker.group_membership import GroupMembership
 from fencepost.model.broker.group_offsets import GroupOffsets
 from fencepost.model.broker.group_partition import GroupPartition
-from fencepost.model.broker.group_records import OFFSETS_TOPIC, partition_name
+from fencepost.model.broker.group_records import OFFSETS_TOPIC
 from fencepost.model.broker.group_state import Group, Member
 from fencepost.model.broker.replica_manager import ReplicaManager
 from fencepost.model.config import KafkaConfig
@@ -27,6 +27,7 @@ from fencepost.model.protocol.group import (
     LeaveGroupRequest,
     SyncGroupRequest,
     SyncGroupResponse,
+    partition_name,
 )
 
 

@@ -10,7 +10,7 @@ Left out: transactional commits, metadata strings, the expiry and the deletion o
 from fencepost.model import errors
 from fencepost.model.broker.group_loader import GroupLoader
 from fencepost.model.broker.group_partition import GroupPartition, KeyValue, WaitingFetch, Write
-from fencepost.model.broker.group_records import OFFSETS_TOPIC, OffsetKey, OffsetValue, partition_name
+from fencepost.model.broker.group_records import OFFSETS_TOPIC, OffsetKey, OffsetValue
 from fencepost.model.broker.group_state import COMPLETING_REBALANCE, DEAD, EMPTY, Group, Member
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.scheduler import cancel
@@ -19,6 +19,7 @@ from fencepost.model.protocol.group import (
     OffsetCommitResponse,
     OffsetFetchRequest,
     OffsetFetchResponse,
+    partition_name,
 )
 
 
@@ -108,7 +109,7 @@ class GroupOffsets(GroupLoader):
             self._take_offsets(home, write, records)
             self._observe_commit(home, group, request, write)
             self._node.at_point("coordinator.commit-appended")
-        write.then(self._answer_commit, home.epoch, write, reply)
+        write.then(self._answer_commit, home, home.epoch, write, reply)
 
     @staticmethod
     def _take_offsets(home: GroupPartition, write: Write, records: list[KeyValue]) -> None:
@@ -132,8 +133,11 @@ class GroupOffsets(GroupLoader):
             current_generation=group.generation, coordinator_epoch=home.epoch)
 
     @staticmethod
-    def _answer_commit(error: str | None, epoch: int, write: Write, reply: Reply) -> None:
-        reply.send(OffsetCommitResponse(error, epoch, write.end_offset - 1 if error is None else -1))
+    def _answer_commit(error: str | None, home: GroupPartition, epoch: int, write: Write, reply: Reply) -> None:
+        if error is None:
+            reply.send(OffsetCommitResponse(None, epoch, write.end_offset - 1, f"{OFFSETS_TOPIC}-{home.index}"))
+        else:
+            reply.send(OffsetCommitResponse(error, epoch))
 
     # --- fetches --------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ Left out: compaction. It would keep the last record of each key, which is all th
 
 from typing import NamedTuple
 
-from fencepost.model.protocol.group import TopicPartition
+from fencepost.model.protocol.group import TopicPartition, partition_name
 
 OFFSETS_TOPIC = "__consumer_offsets"
 
@@ -71,11 +71,6 @@ class GroupValue(NamedTuple):
             f"{member.member_id}:{'+'.join(partition_name(partition) for partition in member.assignment)}"
             for member in self.members)
         return f"g{self.generation}[{members}]"
-
-
-def partition_name(partition: TopicPartition) -> str:
-    """`("orders", 0)` as "orders-0"."""
-    return f"{partition[0]}-{partition[1]}"
 
 
 def java_hash(text: str) -> int:

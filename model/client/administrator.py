@@ -1,19 +1,26 @@
 """The administration side of a client: topics, configurations, ACLs, elections, reassignments, and reading them back.
 
 Requests go to any broker, which forwards writes to the active controller. A write is sent once, for a second attempt
-could find the first one's work; `retry` makes the operation go on until it is answered for certain.
+could find the first one's work; `retry` makes the operation go on until it is answered for certain, which is then in
+doubt if the work is found done. Reads fail without an answer: the next one asks another broker.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from fencepost.histories.event import FAIL, OK
 from fencepost.model import errors
-from fencepost.model.client.classification import is_definite, outcome
+from fencepost.model.client.classification import ADMINISTRATION
+from fencepost.model.client.operation import Operation
 from fencepost.model.protocol.controller import AdminRequest, AdminResponse
 from fencepost.model.protocol.data import DescribeRequest, DescribeResponse, MetadataRequest, MetadataResponse
 
 if TYPE_CHECKING:
     from fencepost.model.client.client_node import ClientNode
+
+#: Fields of an operation that are the workload's business, not the request's.
+_NOT_ARGUMENTS = ("at_us", "client", "f", "key", "retry")
+#: What a cluster answers that is not complete yet.
+_NOT_YET = (errors.INVALID_REPLICATION_FACTOR,)
 
 
 class Administrator:
@@ -27,90 +34,83 @@ class Administrator:
     def __init__(self, client: "ClientNode") -> None:
         self._client = client
 
-    def run(self, operation: dict[str, Any]) -> None:
+    def run(self, operation: Operation) -> None:
         """Run any of `OPERATIONS`."""
-        key = operation.get("key")
-        value = {name: operation[name] for name in operation if name not in ("at_us", "client", "f", "key", "retry")}
-        self._client.invoke(operation, key, value)
-        if operation["f"] == "describe-topics":
-            self._ask(operation, key, MetadataRequest(), self._on_topics)
-        elif operation["f"] == "describe-config":
-            request = DescribeRequest("config", "topic", str(key), self._client.principal)
-            self._ask(operation, key, request, self._on_config)
+        data, client = operation.data, self._client
+        value = {name: data[name] for name in data if name not in _NOT_ARGUMENTS}
+        client.invoke(operation, data.get("key"), value, client.config.default_api_timeout_us)
+        if operation.f == "describe-topics":
+            self._ask(operation, MetadataRequest(), self._on_topics)
+        elif operation.f == "describe-config":
+            self._ask(operation, DescribeRequest("config", "topic", data["key"], client.principal), self._on_config)
         else:
-            self._write(operation, key, False)
+            self._write(operation)
 
     # --- writes ---------------------------------------------------------------------------------------------------
 
-    def _write(self, operation: dict[str, Any], key: str | None, indeterminate: bool) -> None:
-        client = self._client
-        # The load's principal may do everything but what ACLs are tried on; administration is the administrator's.
-        request = AdminRequest(operation["f"], _arguments(operation))
-        client.request(
-            client.any_broker(), "admin", request, client.config.request_timeout_us, self._on_written, operation, key,
-            indeterminate)
+    def _write(self, operation: Operation) -> None:
+        if operation.is_open:
+            # The load's principals do what ACLs are tried on; administration is the administrator's.
+            client, request = self._client, AdminRequest(operation.f, _arguments(operation.data))
+            client.attempt(operation, client.any_broker(), "admin", request, self._on_written)
 
-    def _on_written(
-        self, response: AdminResponse | None, operation: dict[str, Any], key: str | None, indeterminate: bool
-    ) -> None:
+    def _on_written(self, response: AdminResponse | None, operation: Operation) -> None:
         client = self._client
-        if not client.is_open(operation):
+        if not operation.is_open:
             return
-        error = errors.DISCONNECTED if response is None else response.error
-        if error is None:
-            assert response is not None
-            client.complete(operation, key, OK, dict(response.result))
+        if response is not None and response.error is None:
+            client.complete(operation, OK, dict(response.result))
             return
-        if operation.get("retry") and not is_definite("administration", error):
-            client.refresh(operation, self._write, operation, key, True)
-            return
-        client.complete(operation, key, outcome("administration", error, indeterminate), None, error)
+        error = errors.DISCONNECTED if response is None else str(response.error)
+        definite = client.settle(operation, ADMINISTRATION, error)
+        if operation.data.get("retry") and (not definite or error in _NOT_YET):
+            client.schedule(client.config.retry_backoff_us, self._write, operation)
+        else:
+            client.refuse(operation, ADMINISTRATION, error)
 
     # --- reads ----------------------------------------------------------------------------------------------------
 
-    def _ask(self, operation: dict[str, Any], key: str | None, request: Any, callback: Any) -> None:
+    def _ask(self, operation: Operation, request: Any, callback: Any) -> None:
         client = self._client
         broker = client.any_broker()
-        client.request(broker, "admin", request, client.config.request_timeout_us, callback, operation, key, broker)
+        client.request(broker, "admin", request, client.config.request_timeout_us, callback, operation, broker)
 
-    def _on_topics(
-        self, response: MetadataResponse | None, operation: dict[str, Any], key: str | None, broker: int
-    ) -> None:
-        if response is None:
-            self._client.complete(operation, key, FAIL, None, errors.DISCONNECTED)
+    def _on_topics(self, response: MetadataResponse | None, operation: Operation, broker: int) -> None:
+        if response is None or response.error is not None:
+            self._fail(operation, response)
             return
         topics = {name: topic[0] for name, topic in response.topics.items()}
-        self._client.complete(operation, key, OK, {"topics": topics, "node": broker, "offset": response.offset})
+        self._client.complete(operation, OK, {"topics": topics, "node": broker, "offset": response.offset})
 
-    def _on_config(
-        self, response: DescribeResponse | None, operation: dict[str, Any], key: str | None, broker: int
-    ) -> None:
+    def _on_config(self, response: DescribeResponse | None, operation: Operation, broker: int) -> None:
         if response is None or response.error is not None:
-            error = errors.DISCONNECTED if response is None else response.error
-            self._client.complete(operation, key, FAIL, None, error)
+            self._fail(operation, response)
             return
         value = {"entries": dict(response.entries), "node": broker, "offset": response.offset}
-        self._client.complete(operation, key, OK, value)
+        self._client.complete(operation, OK, value)
+
+    def _fail(self, operation: Operation, response: MetadataResponse | DescribeResponse | None) -> None:
+        error = errors.DISCONNECTED if response is None else response.error
+        self._client.complete(operation, FAIL, None, error)
 
 
-def _arguments(operation: dict[str, Any]) -> dict[str, Any]:
+def _arguments(data: dict[str, Any]) -> dict[str, Any]:
     """The request's arguments for an operation as the workload has it."""
-    key = str(operation["key"])
-    name = operation["f"]
+    key, name = str(data["key"]), data["f"]
     if name == "create-topic":
         return {
-            "name": key, "partitions": operation["partitions"],
-            "replication_factor": operation["replication_factor"], "configs": operation["configs"]}
+            "name": key, "partitions": data["partitions"], "replication_factor": data["replication_factor"],
+            "configs": data["configs"]}
     if name == "delete-topic":
         return {"name": key}
     if name == "alter-config":
-        return {"resource_type": "topic", "resource_name": key, "key": operation["name"], "value": operation["value"]}
+        return {"resource_type": "topic", "resource_name": key, "key": data["name"], "value": data["value"]}
     if name in ("create-acl", "delete-acl"):
         resource_type, _, resource_name = key.partition(":")
         return {
-            "principal": operation["principal"], "operation": operation["operation"],
-            "permission": operation["permission"], "resource_type": resource_type, "resource_name": resource_name}
+            "principal": data["principal"], "operation": data["operation"], "permission": data["permission"],
+            "resource_type": resource_type, "resource_name": resource_name}
     topic, _, index = key.rpartition("-")
     if name == "elect-leader":
-        return {"topic": topic, "partition": int(index), "election_type": operation["election_type"]}
-    return {"topic": topic, "partition": int(index), "replicas": operation["replicas"]}
+        return {"topic": topic, "partition": int(index), "election_type": data["election_type"]}
+    return {"topic": topic, "partition": int(index), "replicas": data["replicas"]}

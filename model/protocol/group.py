@@ -5,6 +5,11 @@ from dataclasses import dataclass
 TopicPartition = tuple[str, int]
 
 
+def partition_name(topic_partition: TopicPartition) -> str:
+    """`orders-0`, as histories name it."""
+    return f"{topic_partition[0]}-{topic_partition[1]}"
+
+
 @dataclass(slots=True)
 class FindCoordinatorRequest:
     """FindCoordinator (10) for a group."""
@@ -108,11 +113,13 @@ class OffsetCommitRequest:
 
 @dataclass(slots=True)
 class OffsetCommitResponse:
-    """coordinator_epoch and record_offset (of the last commit record) are for explanation and checking."""
+    """coordinator_epoch, record_offset (of the last commit record) and partition (where that lies,
+    "__consumer_offsets-k") are for explanation and checking."""
 
     error: str | None
     coordinator_epoch: int = -1
     record_offset: int = -1
+    partition: str | None = None
 
 
 @dataclass(slots=True)
