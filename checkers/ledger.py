@@ -225,7 +225,7 @@ class Ledger(Holdings):
         for offset, record in enumerate(records, base):
             if (offset, record) in partition.acknowledged:
                 continue
-            entry = self._find(partition, offset, record, event.node)
+            entry = self._find(partition, offset, record, event.node, epoch)
             partition.acknowledged[(offset, record)] = Acknowledgement(offset, record, epoch, entry, event)
             if entry is not None and not partition.is_committed(entry):
                 added.append(entry)
@@ -233,9 +233,18 @@ class Ledger(Holdings):
         if added and partition.newest is not None and partition.newest.epoch > epoch:
             self._judge_late(partition, added, epoch, event)
 
-    def _find(self, partition: PartitionLedger, offset: int, record: str, node: int | None) -> Entry | None:
-        """The entry of that record: in the answering leader's log, else wherever it was written last."""
-        entries = partition.replica(node).entries if node is not None else []
+    def _find(
+        self, partition: PartitionLedger, offset: int, record: str, node: int | None, epoch: int
+    ) -> Entry | None:
+        """The entry of that record: in the answering leader's log, else wherever it was written last.
+
+        An idempotent producer's retry may have written it in another epoch at the same offset too, on a leader that
+        never acknowledged it: what counts is the answering leader's.
+        """
+        answering = node
+        if answering is None:
+            answering = next((start.node for start in partition.starts if start.epoch == epoch), None)
+        entries = [] if answering is None else partition.replica(answering).entries
         if offset < len(entries) and entries[offset].record == record:
             return entries[offset]
         if node is not None:
