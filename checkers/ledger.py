@@ -215,7 +215,10 @@ class Ledger(Holdings):
         places = self.written(event.key or "", records[0]) if records else []
         if base is None or not places:
             return
-        partition = next((found for found, entry in places if entry.offset == base), places[-1][0])
+        # A batch that was sent again after its topic had been created anew lies in both: a leader's answer tells them
+        # apart, else the later one counts.
+        there = [found for found, entry in places if entry.offset == base] or [places[-1][0]]
+        partition = next((found for found in there if (base, records[0]) in found.acknowledged), there[-1])
         self._acknowledge(partition, base, records, (event.epochs or {}).get("leader_epoch", 0), event)
 
     def _acknowledge(

@@ -480,3 +480,27 @@ def test_what_was_read_from_a_deposed_leader_is_held_by_the_next(read_first: boo
     if not read_first:
         polls(story, (2, "r2"))
     assert story.rules() == {"ConsistentRead": 1}
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_batch_sent_again_to_a_topic_created_anew_is_acknowledged_there(answered: bool) -> None:
+    story = Story()
+    story.leads(1, 0, (1, 2, 3))
+    story.commit(story.change((1, 2, 3), 1))
+    story.leads(1, 1, (1, 2, 3))
+    story.writes(1, 1, "r0", role="leader")
+    anew = {"topic_id": "orders@2"}
+    story.commit(
+        ("TopicRecord", {"name": TOPIC, **anew}),
+        ("PartitionRecord", {
+            **anew, "partition": 0, "replicas": [1, 2, 3], "isr": [1, 2, 3], "adding_replicas": [],
+            "removing_replicas": [], "leader": 1, "leader_epoch": 0, "partition_epoch": 0}))
+    story.add("invoke", "produce", process=1, key=KEY, value={"records": ["r0"], "acks": -1})
+    for node in (1, 2, 3):
+        story.observe("log-append", node, KEY, {
+            **anew, "base_offset": 0, "records": ["r0"], "role": "follower"}, leader_epoch=0)
+    if answered:
+        story.observe("produce-answered", 1, KEY, {
+            **anew, "base_offset": 0, "end_offset": 1, "acks": -1, "records": ["r0"]}, leader_epoch=0)
+    story.add(OK, "produce", process=1, key=KEY, value={"base_offset": 0}, leader_epoch=0)
+    assert story.rules() == {}
