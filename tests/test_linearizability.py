@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fencepost.checkers.linearizability import Inconsistent, Model, Operation, linearizable, models
-from fencepost.checkers.linearizability.search import Exhausted
+from fencepost.checkers.linearizability import Inconsistent, Model, Operation, WorkBudget, linearizable, models
+from fencepost.harness.budget import WallBudget
 
 
 def brute_force(operations: list[Operation], model: Model) -> bool:
@@ -110,12 +110,19 @@ def test_keys_are_judged_one_by_one() -> None:
     assert linearizable(history[:3], models.KeyValue(whole=True)).verdict == "valid"
 
 
-def test_a_spent_budget_is_unknown_and_never_invalid() -> None:
-    def spend(count: int) -> None:
-        raise Exhausted
+@pytest.mark.parametrize(("budget", "limit"), [
+    (WorkBudget(0), "the limit of 0 configurations"), (WallBudget(0), "the time limit of 0 s")])
+def test_a_spent_budget_is_unknown_and_never_invalid(budget: WorkBudget | WallBudget, limit: str) -> None:
+    analysis = linearizable([Operation(0, 1, "write", 1)], models.REGISTER, budget=budget)
+    assert analysis.verdict == "unknown"
+    assert [(undecided.part, undecided.placed, undecided.operations) for undecided in analysis.undecided] == [
+        (None, 0, 1)]
+    assert f"undecided within {limit}: 0 of 1 operations are placed" in analysis.words()
 
-    analysis = linearizable([Operation(0, 1, "write", 1)], models.REGISTER, spend)
-    assert (analysis.verdict, analysis.undecided) == ("unknown", [None])
+
+def test_within_its_budget_a_history_is_decided() -> None:
+    analysis = linearizable([Operation(0, 1, "write", 1)], models.REGISTER, budget=WallBudget(60.0))
+    assert analysis.verdict == "valid"
 
 
 def test_a_wrong_readonly_hint_is_told() -> None:

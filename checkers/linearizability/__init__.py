@@ -11,7 +11,11 @@ t and one that is called at t overlap.
 """
 
 from fencepost.checkers.linearizability import models
-from fencepost.checkers.linearizability.check import Analysis, linearizable
-from fencepost.checkers.linearizability.operation import Inconsistent, Model, Operation
+from fencepost.checkers.linearizability.analysis import Analysis, Death, Frontier, Undecided
+from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited, WorkBudget
+from fencepost.checkers.linearizability.check import linearizable
+from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Model, Operation, PartOutcome
 
-__all__ = ["Analysis", "Inconsistent", "Model", "Operation", "linearizable", "models"]
+__all__ = [
+    "UNOBSERVED", "Analysis", "Budget", "Death", "Exhausted", "Frontier", "Inconsistent", "Model", "Operation",
+    "PartOutcome", "Undecided", "Unlimited", "WorkBudget", "linearizable", "models"]

@@ -1,4 +1,21 @@
-"""Operations, and what a model of an object is."""
+"""Operations, and what a model of an object is: what it must say, and the hints that make judging it faster.
+
+A model sees of an operation only `f`, `argument`, `result` and whether it crashed, never its times or its process: all
+operations alike in these are one class to the search, which asks the model once a class and state and remembers the
+answer. Whatever else decides (who holds a lock, which session owns a node) belongs into the argument.
+
+Optional hints, found by name on the model. A wrong one raises ValueError as soon as a transition shows it:
+
+    overwrites(operation) -> bool
+        A blind overwrite: it never refuses, and the state after it does not depend on the state before it.
+    observed(operation) -> Iterable[Hashable]
+    rename(operation, observed: Container[Hashable]) -> Operation
+        For values that are only stored and compared: which values the operation tells apart from others (what a read
+        returned, what a compare-and-set expected, whether or not it succeeded), and the operation with each value that
+        it stores and that nobody observes replaced by `UNOBSERVED`. Give both or neither.
+    near_linear(operations) -> PartOutcome | None
+        Decides one part's history without a search, in about linear time; None where it cannot decide.
+"""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -8,7 +25,7 @@ from typing import Any, NamedTuple, Protocol
 class Operation(NamedTuple):
     """One operation on the object.
 
-    call, ret: its interval, in any unit; `ret` None for one that crashed (nobody knows whether it took effect).
+    call, ret: its interval, integers in any unit; `ret` None for one that crashed (nobody knows if it took effect).
     f, argument, result: what was asked and what came back; hashable.
     process: who did it, for explanation only.
     """
@@ -38,6 +55,19 @@ class Inconsistent:
     reason: str
 
 
+class _Unobserved:
+    """The type of `UNOBSERVED`, of which there is one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<a value that nobody observed>"
+
+
+#: Stands for every value that some operation stored and none observed: see `rename` above.
+UNOBSERVED = _Unobserved()
+
+
 class Model(Protocol):
     """An object's sequential specification. States are hashable and are never changed in place."""
 
@@ -56,3 +86,18 @@ class Model(Protocol):
 
     def partition(self, operation: Operation) -> Hashable:
         """The part of the object that it concerns; parts are independent and judged one by one. None: all in one."""
+
+
+class PartOutcome(NamedTuple):
+    """What a near-linear checker decided about one part.
+
+    checker: its name, such as "zones".
+    valid: whether the part is linearizable.
+    operations: where it is not, the operations that contradict each other, the one that shows it last.
+    reason: why they do, in words.
+    """
+
+    checker: str
+    valid: bool
+    operations: tuple[Operation, ...] = ()
+    reason: str = ""

@@ -31,10 +31,6 @@ Configuration = tuple[int, int, int]
 _REFUSED = -1
 
 
-class Exhausted(Exception):
-    """The budget ran out before the search could decide."""
-
-
 @dataclass(slots=True)
 class Death:
     """Where no configuration survived: the operation that cannot be placed, and the frontier before its return."""
@@ -71,6 +67,7 @@ class Search:
     model: Model
     spend: Callable[[int], None] = lambda count: None
     explored: int = 0
+    returned: int = 0
     _states: dict[Any, int] = field(default_factory=dict)
     _values: list[Any] = field(default_factory=list)
     _classes: dict[Any, int] = field(default_factory=dict)
@@ -84,7 +81,7 @@ class Search:
         events = _events(self.model, operations)
         frontier: set[Configuration] = {(self._intern(self.model.init()), 0, 0)}
         slots: list[int] = []
-        width = returned = 0
+        width = 0
         by_operation: dict[int, _Pending] = {}
         for kind, place, operation in events:
             if kind == 0:
@@ -100,11 +97,11 @@ class Search:
             returning = by_operation.pop(place)
             survivors = self._step(frontier, returning)
             if not survivors:
-                return Outcome(self._death(frontier, returning, returned), self.explored)
+                return Outcome(self._death(frontier, returning, self.returned), self.explored)
             frontier = survivors
             self._live.remove(returning)
             slots.append(returning.bit)
-            returned += 1
+            self.returned += 1
         return Outcome(None, self.explored)
 
     # --- one return event -----------------------------------------------------------------------------------------
