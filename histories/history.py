@@ -60,18 +60,18 @@ def read_history(path: Path) -> History:
 
 def _read(name: str, lines: Iterable[str]) -> History:
     numbered = enumerate(lines, 1)
-    header = _header(name, numbered)
+    header = read_header(name, numbered)
     events: list[Event] = []
     end: dict[str, Any] | None = None
     gaps: list[str] = []
     for number, line in numbered:
         if end is not None:
             raise HistoryError(f"{name} line {number}: there is something after the end line")
-        data = _object(name, number, line)
+        data = read_object(name, number, line)
         if "end" in data:
             end = data["end"] if isinstance(data["end"], dict) else {}
             continue
-        event = _event(name, number, data)
+        event = event_of(name, number, data)
         if events and event.index != events[-1].index + 1 and len(gaps) < 3:
             gaps.append(f"line {number}: event {event.index} follows event {events[-1].index}")
         events.append(event)
@@ -83,9 +83,10 @@ def _read(name: str, lines: Iterable[str]) -> History:
     return history
 
 
-def _header(name: str, numbered: Iterator[tuple[int, str]]) -> dict[str, Any]:
+def read_header(name: str, numbered: Iterator[tuple[int, str]]) -> dict[str, Any]:
+    """The header, from a history's numbered lines; reads the first of them. Raises HistoryError."""
     for number, line in numbered:
-        data = _object(name, number, line)
+        data = read_object(name, number, line)
         header = data.get("header")
         if not isinstance(header, dict):
             raise HistoryError(f"{name} line 1: a history begins with a line {{\"header\": {{...}}}}")
@@ -96,7 +97,8 @@ def _header(name: str, numbered: Iterator[tuple[int, str]]) -> dict[str, Any]:
     raise HistoryError(f"{name}: empty; a history begins with a line {{\"header\": {{...}}}}")
 
 
-def _object(name: str, number: int, line: str) -> dict[str, Any]:
+def read_object(name: str, number: int, line: str) -> dict[str, Any]:
+    """The JSON object of one line. Raises HistoryError, in one line."""
     try:
         data = json.loads(line, parse_constant=_no_constant)
     except ValueError:
@@ -113,8 +115,8 @@ def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
-def _event(name: str, number: int, data: dict[str, Any]) -> Event:
-    """The event of one line; unknown fields, missing ones and wrong types are refused."""
+def event_of(name: str, number: int, data: dict[str, Any]) -> Event:
+    """The event of one line; unknown fields, missing ones and wrong types are refused with a HistoryError."""
     for field_name, value in data.items():
         if field_name not in _FIELDS:
             raise HistoryError(

@@ -1,8 +1,9 @@
 """Pairing: from lines to calls. Each completion is that of its process's open invocation.
 
 Refused, with the file and the line: a completion that nothing was open for, one of another function than what is open,
-an invocation by a process that has one open, and a completion earlier than its invocation. A process that got `info`
-may go on, for some writers reuse its name; its operation never returned all the same.
+an invocation by a process that has one open (by the order of the lines, or by their times), and a completion earlier
+than its invocation. A process that got `info` may go on, for some writers reuse its name; its operation never returned
+all the same.
 
 Intervals are by time where every line has one and by position otherwise; they are closed, so that equal times overlap.
 """
@@ -83,6 +84,8 @@ def pair(ops: Iterable[HistoryOp], name: str = "history") -> list[Call]:
                 f"{name} line {op.line}: type {op.type!r} is none of {', '.join((INVOKE, *COMPLETIONS))}")
     calls = [_call(begin, end, timed) for begin, end in zip(invocations, completions, strict=True)]
     calls.sort(key=_invoked)
+    if timed:
+        _check_overlaps(name, calls)
     return calls
 
 
@@ -95,6 +98,18 @@ def _check_completion(name: str, invocation: HistoryOp, completion: HistoryOp) -
         raise HistoryError(
             f"{name} line {completion.line}: process {completion.process} completed {completion.f} at time "
             f"{completion.time}, before its invocation at {invocation.time} (line {invocation.line})")
+
+
+def _check_overlaps(name: str, calls: list[Call]) -> None:
+    """Times may say what the order of the lines does not: that a process did two things at a time."""
+    last: dict[Any, Call] = {}
+    for call in calls:
+        before = last.get(call.process)
+        if before is not None and before.ret is not None and before.ret > call.call:
+            raise HistoryError(
+                f"{name} line {call.line}: process {call.process} invokes {call.f} at time {call.call} while its "
+                f"{before.f} of line {before.line} is open until {before.ret}; a process does one thing at a time")
+        last[call.process] = call
 
 
 def _call(begin: tuple[int, HistoryOp], end: tuple[int, HistoryOp] | None, timed: bool) -> Call:
