@@ -63,7 +63,8 @@ def test_edn_values(text: str, value: object) -> None:
     ("{:a\n ]", "h line 2: ']' closes nothing; line 1 opened '{'"),
     ("[1] [2]", "h line 1: something follows the end of the history: '['"),
     ("[1]\n2", "h line 2: something follows the end of the history: '2'"),
-    ("12ab", "h line 1: not EDN: '12ab'"), (":", "h line 1: not EDN: ':'"), (r"\unknown", r"h line 1: not EDN: '\\unknown'"),
+    ("12ab", "h line 1: not EDN: '12ab'"), (":", "h line 1: not EDN: ':'"),
+    (r"\unknown", r"h line 1: not EDN: '\\unknown'"),
     ("#tag", "h line 1: torn: a tag without its form"),
     ("{" + "[" * MAX_DEPTH, f"h line 1: nested too deep: {MAX_DEPTH} levels are allowed"),
     ('"' + "x" * MAX_TEXT + "\nx", f"h line 1: this text has no end within {MAX_TEXT} characters"),
@@ -154,7 +155,7 @@ def test_ellis_examples_may_leave_out_process_and_function() -> None:
     assert [(call.process, call.f, call.result, call.index) for call in calls] == [(None, "txn", [["r", 1, [2]]], 4)]
 
 
-INTERVALS = """{"client_id": 0, "call": 10, "return": 30, "input": {"op": "put", "key": "x", "value": "1"}, "output": null}
+INTERVALS = """{"client_id": 0, "call": 10, "return": 30, "input": {"op": "put", "key": "x", "value": "1"}}
 {"client_id": 1, "call": 20, "return": 25, "input": {"op": "get", "key": "x"}, "output": {"value": "1"}}
 {"client_id": 1, "call": 26, "return": null, "input": {"op": "get", "key": "x"}}
 {"client_id": 0, "call": 31, "return": 40, "input": {"op": "cas", "value": [1, 2]}, "output": {"ok": false}}
@@ -178,7 +179,8 @@ def test_intervals(text: str) -> None:
 
 def test_call_and_return_events() -> None:
     assert [(call.call, call.ret, call.process, call.f, call.argument, call.result)
-            for call in pair(read(JSON_EVENTS))] == [(0, 3, 0, "put", "1", None), (1, 2, "operation 1", "get", None, "1")]
+            for call in pair(read(JSON_EVENTS))] == [
+        (0, 3, 0, "put", "1", None), (1, 2, "operation 1", "get", None, "1")]
 
 
 def test_intervals_without_clients_may_overlap() -> None:
@@ -274,8 +276,8 @@ OPERATION = '{"process": 0, "type": "invoke", "f": "read"}\n'
     ('{"call": 1, "input": 3}\n', "h line 1: the input is 3; it must name the function as f or op"),
     ('{"call": null, "input": {"op": "read"}}\n', "h line 1: an operation without its call"),
     ('{"call": 1, "client_id": [], "input": {"op": "read"}}\n', "h line 1: the client is [], not a number or a name"),
-    ('{"kind": "return", "id": 3}\n', "h line 1: the return of 3, which no call opened; each completion needs an invoke "
-                                      "before it"),
+    ('{"kind": "return", "id": 3}\n',
+     "h line 1: the return of 3, which no call opened; each completion needs an invoke before it"),
     ('{"kind": "call", "id": 3, "value": {"op": "a"}}\n' * 2, "h line 2: the call 3 is open already"),
     ('{"kind": "stop", "id": 3}\n', "h line 1: kind 'stop', id 3: allowed is call or return and a number"),
 ])
@@ -313,8 +315,9 @@ def test_overlapping_intervals_of_one_client_are_refused_with_their_line() -> No
     text = "".join(f'{{"client": 3, "call": {at}, "return": 9, "input": {{"op": "read"}}}}\n' for at in (1, 2))
     with pytest.raises(HistoryError) as refusal:
         pair(read(text), "h")
-    assert str(refusal.value) == ("h line 2: process 3 invokes read at time 2 while its read of line 1 is open until 9; "
-                                  "a process does one thing at a time")
+    assert str(refusal.value) == (
+        "h line 2: process 3 invokes read at time 2 while its read of line 1 is open until 9; "
+        "a process does one thing at a time")
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -324,7 +327,8 @@ json_plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=6)
 operations = st.builds(
-    HistoryOp, index=st.integers(0, 1000), time=st.none() | st.integers(), type=st.sampled_from(("invoke", "ok", "info")),
+    HistoryOp, index=st.integers(0, 1000), time=st.none() | st.integers(),
+    type=st.sampled_from(("invoke", "ok", "fail", "info")),
     process=st.none() | st.integers() | names, f=names, key=st.none() | st.text(max_size=5), value=json_plain,
     error=st.none() | st.text(min_size=1, max_size=5),
     extra=st.dictionaries(names.map(lambda name: f"x-{name}"), json_plain, max_size=2), line=st.just(0))
