@@ -28,6 +28,8 @@ class Operation(NamedTuple):
     call, ret: its interval, integers in any unit; `ret` None for one that crashed (nobody knows if it took effect).
     f, argument, result: what was asked and what came back; hashable.
     process: who did it, for explanation only.
+    key: which of many objects of one kind it concerns; no part of the operation's class, so that what is learnt of one
+        object's steps serves all. A model of one object partitions by it.
     """
 
     call: int
@@ -36,6 +38,7 @@ class Operation(NamedTuple):
     argument: Any = None
     result: Any = None
     process: Any = None
+    key: Any = None
 
     @property
     def crashed(self) -> bool:
