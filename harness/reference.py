@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from fencepost import checkers
+from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.histories.history import FORMAT
 from fencepost.histories.vocabulary import FAULT_EVENTS, OBSERVATIONS, OPERATIONS
 from fencepost.model.bugs.catalogue import all_bugs
@@ -140,9 +141,24 @@ def rules() -> str:
         "violation is reported under.", *sections)
 
 
+def anomalies() -> str:
+    """The page about the anomalies that `fencepost check` can report, from the functions that find them."""
+    sections: list[str] = []
+    for name, model in ANOMALY_MODELS.items():
+        sections += [
+            f"## {name}", f"`--model {name}`: {model.description}.",
+            _table(("option", "meaning"), [(f"`{option}`", says) for option, says in model.options.items()])]
+        sections += [f"### {kind}\n\n{words}" for kind, words in model.kinds.items()]
+    return _page(
+        "Anomalies",
+        "Each entry defines an anomaly, shows a small history that has it, and says what operations of which nobody "
+        "knows whether they took effect (`info`) count for. Anomalies that the contract in question permits are "
+        "reported as allowed and do not decide the verdict.", *sections)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "history-format.md": history_format, "configuration.md": configuration, "rules.md": rules, "bugs.md": bugs,
-    "schedules.md": schedules,
+    "schedules.md": schedules, "anomalies.md": anomalies,
 }
 
 

@@ -1,0 +1,107 @@
+"""Reading send/poll histories: what each operation sent to and polled from which log.
+
+Operations are Jepsen's. `send`, `poll` and `txn` hold a list of micro-operations:
+
+    ["send", key, value]      completed as   ["send", key, [offset, value]]     (the offset null where it is unknown)
+    ["poll"]                  completed as   ["poll", {key: [[offset, value], ...], ...}]
+
+`assign` and `subscribe` hold the list of keys that the process consumes from then on. Operations of any other name
+(`crash`, `debug-topic-partitions`) are passed over. A key names one log, a topic's partition, and is compared by its
+text, since the objects of JSON have nothing else for keys. A value is sent once.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from fencepost.checkers.anomaly_report import completed_value, hashable
+from fencepost.histories.errors import HistoryError
+from fencepost.histories.event import FAIL
+from fencepost.histories.pairing import Call
+
+SUBSCRIBE = "subscribe"
+_TRANSACTIONS = ("send", "poll", "txn")
+_ASSIGNMENTS = ("assign", SUBSCRIBE)
+
+
+class Record(NamedTuple):
+    """A record as a client saw it; `offset` None where the client was not told."""
+
+    offset: int | None
+    value: Any
+
+    def words(self) -> str:
+        """The record in words."""
+        return f"{self.value!r}" if self.offset is None else f"{self.value!r} at offset {self.offset}"
+
+
+class LogOperation(NamedTuple):
+    """One operation on logs.
+
+    number: the index of its invocation in the history.
+    type: `ok`, `fail` or `info`.
+    sends, polls: by key, the records in the order in which they were sent or came back.
+    assigned: the keys of an `assign` or `subscribe`; None of any other operation.
+    rebalanced: keys whose assignment changed while it ran (Jepsen's rebalance log).
+    rewinds: whether an assignment seeks to the beginning, so that every position is given up.
+    """
+
+    number: int
+    process: Any
+    type: str
+    f: str
+    sends: dict[str, list[Record]]
+    polls: dict[str, list[Record]]
+    assigned: tuple[str, ...] | None = None
+    rebalanced: tuple[str, ...] = ()
+    rewinds: bool = False
+
+    def words(self) -> str:
+        """Which operation it is, in words."""
+        return f"operation {self.number} (process {self.process}, {self.type})"
+
+
+def log_operations(calls: Iterable[Call]) -> list[LogOperation]:
+    """The operations on logs, in the order in which they were invoked.
+
+    Raises HistoryError for a micro-operation that is neither a send nor a poll, or not of their form.
+    """
+    operations = []
+    for call in calls:
+        if call.f in _TRANSACTIONS:
+            operations.append(_transaction(call))
+        elif call.f in _ASSIGNMENTS and call.type != FAIL:
+            value = completed_value(call)
+            keys = tuple([str(hashable(key)) for key in value]) if isinstance(value, list | tuple) else ()
+            rewinds = any(extra.get("seek-to-beginning?") for extra in (call.extra_invoke, call.extra_ok))
+            operations.append(LogOperation(call.index, call.process, call.type, call.f, {}, {}, keys, (), rewinds))
+    return operations
+
+
+def _transaction(call: Call) -> LogOperation:
+    sends: dict[str, list[Record]] = {}
+    polls: dict[str, list[Record]] = {}
+    for micro_operation in completed_value(call) or ():
+        try:
+            if micro_operation[0] == "send":
+                _, key, value = micro_operation
+                sends.setdefault(str(hashable(key)), []).append(_sent(value))
+            elif micro_operation[0] == "poll":
+                for key, records in (micro_operation[1] or {}).items() if len(micro_operation) > 1 else ():
+                    polled = polls.setdefault(str(hashable(key)), [])
+                    polled += [Record(offset, hashable(value)) for offset, value in records]
+            else:
+                raise ValueError
+        except (TypeError, ValueError, LookupError, AttributeError):
+            raise HistoryError(
+                f"line {call.line}, operation {call.index}: {micro_operation!r} is no micro-operation on a log; "
+                'write ["send", key, [offset, value]] or ["poll", {key: [[offset, value], ...]}]') from None
+    rebalances = call.extra_ok.get("rebalance-log") or ()
+    rebalanced = tuple([str(hashable(key)) for rebalance in rebalances for key in rebalance.get("keys") or ()])
+    return LogOperation(call.index, call.process, call.type, call.f, sends, polls, None, rebalanced)
+
+
+def _sent(value: Any) -> Record:
+    """A send's third part: the value, or [offset, value]; a value of two that does not begin so is a value."""
+    if isinstance(value, list | tuple) and len(value) == 2 and (value[0] is None or type(value[0]) is int):
+        return Record(value[0], hashable(value[1]))
+    return Record(None, hashable(value))
