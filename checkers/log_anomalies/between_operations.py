@@ -25,9 +25,9 @@ def poll_skips(view: LogView) -> Iterator[Anomaly]:
         process 1   poll  x [[0, 1]]                  ok
         process 1   poll  x [[2, 3]]                  ok     <- skipped 2 at offset 1
 
-    Gaps in the offsets are no skip: only records that the history shows count. An assignment that drops the log, or seeks
-    to the beginning, makes a new start; a subscribed process may skip. `info`: an operation that failed or of which
-    nobody knows must begin where the process stopped, and the next one must begin there again.
+    Gaps in the offsets are no skip: only records that the history shows count. An assignment that drops the log, or
+    seeks to the beginning, makes a new start; a subscribed process may skip. `info`: an operation that failed or of
+    which nobody knows must begin where the process stopped, and the next one must begin there again.
     """
     for key, log, earlier, later, allowed in _successive_polls(view):
         last, first = earlier.polls[key][-1], later.polls[key][0]

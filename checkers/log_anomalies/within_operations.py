@@ -47,8 +47,8 @@ def internal_send_skips(view: LogView) -> Iterator[Anomaly]:
         process 0   send  x [1, 1], [3, 3]            ok     <- 2 lies between
         process 1   send  x [2, 2]                    ok
 
-    Always allowed: a transaction makes its sends visible together, not adjacent. `info`: sends of which nobody knows are
-    looked at too; their place is known once anybody polled them.
+    Always allowed: a transaction makes its sends visible together, not adjacent. `info`: sends of which nobody knows
+    are looked at too; their place is known once anybody polled them.
     """
     for operation, key, earlier, later in _sent_pairs(view):
         if view.logs[key].distance(earlier, later) > 1:
