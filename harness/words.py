@@ -1,4 +1,4 @@
-"""How times and nodes are written for people, and how durations are read."""
+"""How times and nodes are written for people, and how durations and sizes are read."""
 
 import re
 from collections.abc import Iterable
@@ -7,6 +7,8 @@ from typing import Any
 from fencepost.histories.errors import InputError
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
+
+_SIZES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 
 
 def seconds(time_us: int) -> str:
@@ -27,6 +29,15 @@ def read_duration(text: str) -> int:
     whole, fraction, unit = match.groups()
     scale = _UNITS_US[unit or "s"]
     return int(whole) * scale + int((fraction or "0").ljust(6, "0")) * scale // 1_000_000
+
+
+def read_size(text: str) -> int:
+    """ "2GiB" -> 2147483648; units are B (also without a unit), kB, MB, GB, KiB, MiB and GiB. Raises InputError."""
+    match = re.fullmatch(r"\s*(\d{1,12})(?:\.(\d{1,6}))?\s*([A-Za-z]*)\s*", text, re.ASCII)
+    scale = _SIZES.get(match[3].lower()) if match is not None else None
+    if match is None or scale is None:
+        raise InputError(f"{text!r} is no size; allowed is a number with a unit, such as 2GiB or 500MB")
+    return int(match[1]) * scale + int((match[2] or "0").ljust(6, "0")) * scale // 1_000_000
 
 
 def clock(total_seconds: float) -> str:

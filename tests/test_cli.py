@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from command_line import in_process
 
 from fencepost.harness.cli import entry
 from fencepost.histories.errors import StoreError
@@ -14,15 +15,7 @@ from fencepost.histories.errors import StoreError
 def fencepost(monkeypatch, capsys, tmp_path):
     """Runs a command in an empty directory: (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fencepost", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            entry.main()
-        captured = capsys.readouterr()
-        return int(stop.value.code or 0), captured.out, captured.err
-
-    return call
+    return in_process(monkeypatch, capsys)
 
 
 def test_help(fencepost):

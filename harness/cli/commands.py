@@ -75,21 +75,6 @@ def replay(run_dir: Path, at: str | None, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("history", metavar="RUN_DIR|HISTORY", type=path_type())
-@click.option("--no-excuses", is_flag=True, help="Losses that Kafka as configured can have are violations.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def check(history: Path, no_excuses: bool, as_json: bool) -> int:
-    """Judge a stored history again, without running anything."""
-    from fencepost.harness import recheck
-    from fencepost.harness.campaign import EXIT_CODES
-    from fencepost.harness.cli import output
-
-    data = recheck.recheck(history, excuses=False if no_excuses else None)
-    output.print_json(data) if as_json else output.print_check(data)
-    return EXIT_CODES[data["verdict"]]
-
-
-@click.command()
 @click.option("--mode", help="Only the bugs of this mode.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of text.")
 def bugs(mode: str | None, as_json: bool) -> int:

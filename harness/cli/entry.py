@@ -7,7 +7,8 @@ from typing import NoReturn
 import click
 
 from fencepost import __version__
-from fencepost.harness.cli.commands import bugs, campaign, check, replay, run
+from fencepost.harness.cli.check_command import check
+from fencepost.harness.cli.commands import bugs, campaign, replay, run
 from fencepost.histories.errors import EXIT_BAD_ARGUMENTS, EXIT_CRASH, EXIT_UNKNOWN, FencepostError
 
 

@@ -29,7 +29,7 @@ from fencepost.histories.formats.run_history import read_run_history
 from fencepost.histories.formats.source import Lines, Source, open_lines
 from fencepost.histories.operations import HistoryOp
 
-__all__ = ["FORMATS", "read_operations", "write_edn", "write_json_lines"]
+__all__ = ["FORMATS", "RUN", "format_of", "read_operations", "write_edn", "write_json_lines"]
 
 #: name -> its reader
 FORMATS: dict[str, Callable[[Lines], Iterator[HistoryOp]]] = {
@@ -51,5 +51,14 @@ def read_operations(source: Source, format: str | None = None, name: str | None 
     lines = open_lines(source, name)
     try:
         yield from FORMATS[format or recognise(lines)](lines)
+    finally:
+        lines.close()
+
+
+def format_of(source: Source) -> str | None:
+    """The format of a history, None where there is nothing in it. Raises as `read_operations` does."""
+    lines = open_lines(source)
+    try:
+        return recognise(lines) if any(True for _ in lines.look_ahead(1)) else None
     finally:
         lines.close()

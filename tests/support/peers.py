@@ -27,3 +27,15 @@ def expected() -> list[Expected]:
         return []
     with table.open(encoding="utf-8", newline="") as file:
         return [Expected(*row[:3]) for row in list(csv.reader(file, delimiter="\t"))[1:]]
+
+
+#: The table's words for a model -> the arguments that say the same to `fencepost check`.
+MODEL_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "etcd cas-register, initial nil": ("--model", "etcd"),
+    'kv get/put/append, initial "" (partitioned per key)': ("--model", "kv"),
+    'kv get/put/append, initial "" (whole map)': ("--model", "kv", "--whole"),
+    "cas-register 0": ("--model", "cas-register", "--initial", "0"),
+    "multi-register {x 0, y 0}": ("--model", "multi-register", "--initial", '{"x": 0, "y": 0}'),
+    "mutex": ("--model", "mutex"),
+    "list-append, snapshot-isolation+repeatable-read": ("--model", "list-append"),
+}

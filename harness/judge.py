@@ -1,0 +1,170 @@
+"""Judging anybody's history by a contract: read, paired, read as the contract's operations, judged within limits.
+
+A contract is a model of an object (linearizability) or a kind of history whose anomalies are looked for; `contracts`
+lists them by name.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from fencepost.checkers.anomaly_models import ANOMALY_MODELS
+from fencepost.checkers.linearizability.budget import Exhausted
+from fencepost.checkers.linearizability.check import Engine, linearizable
+from fencepost.checkers.linearizability.models import MODELS, make_model
+from fencepost.checkers.verdict import UNKNOWN
+from fencepost.harness.budget import WallBudget
+from fencepost.histories.errors import HistoryError, InputError
+from fencepost.histories.formats import read_operations
+from fencepost.histories.keyed import split_keys
+from fencepost.histories.operations import HistoryOp
+from fencepost.histories.pairing import Call, pair
+
+#: The limits look at the clock every so many lines while a history is read.
+_LINES_A_LOOK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be judged, and by what.
+
+    source: a path, or "-" for standard input. format: one of the formats' names; None: recognised.
+    model: a contract's name.
+    per_key: True: values are [key value] where there is no key field; False: the object as one whole; None: as the
+        contract has it.
+    initial: the object's first content, plain data; None: the model's own.
+    only: the functions to keep; empty: all.
+    engine: which search (see `linearizable`).
+    """
+
+    source: Path | str
+    model: str
+    format: str | None = None
+    per_key: bool | None = None
+    initial: Any = None
+    only: tuple[str, ...] = ()
+    engine: Engine = "auto"
+
+    @property
+    def name(self) -> str:
+        """What messages call the source."""
+        return "standard input" if str(self.source) == "-" else str(self.source)
+
+
+class Watch:
+    """Told how far a judgement is. This one tells nobody."""
+
+    def reading(self, lines: int) -> None:
+        """So many operations' lines are read."""
+
+    def searching(self, configurations: int) -> None:
+        """So many more configurations were explored."""
+
+
+class _Watched:
+    """A budget that tells a watch of the work."""
+
+    def __init__(self, budget: WallBudget, watch: Watch) -> None:
+        self.memory_bytes = budget.memory_bytes
+        self._budget = budget
+        self._watch = watch
+
+    def spend(self, configurations: int) -> None:
+        """See `Budget`."""
+        self._budget.spend(configurations)
+        self._watch.searching(configurations)
+
+
+def contracts() -> list[tuple[str, str]]:
+    """Every contract's name and what it is, in one line each."""
+    return [(kind.name, kind.summary) for kind in MODELS.values()] + [
+        (name, model.description) for name, model in ANOMALY_MODELS.items()]
+
+
+def judge(question: Question, budget: WallBudget, watch: Watch | None = None) -> dict[str, Any]:
+    """The report: `verdict`, `model`, `operations`, `engine`, `violations`, and more that the contract has to say.
+
+    Raises InputError or HistoryError, in one line, for what cannot be judged.
+    """
+    if question.model not in MODELS and question.model not in ANOMALY_MODELS:
+        raise InputError(_unknown_model(question.model))
+    watched = _Watched(budget, watch or Watch())
+    report = {"verdict": UNKNOWN, "model": question.model, "history": question.name, "operations": 0, "engine": "none",
+              "violations": [], "notes": []}
+    if question.model in MODELS:
+        _check_options(question)
+    try:
+        calls = _calls(question, watched, watch or Watch())
+    except Exhausted as exhausted:
+        report["notes"] = [f"undecided within {exhausted}: the history is not yet read"]
+        return report
+    report["operations"] = len(calls)
+    if question.model in MODELS:
+        return {**report, **_linearizability(question, calls, watched)}
+    return {**report, **_anomalies(question, calls)}
+
+
+def _unknown_model(name: str) -> str:
+    names = [known for known, _ in contracts()]
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else "allowed is"
+    listed = "" if near else f" {', '.join(names)}"
+    return f"--model {name}: there is no such model; {hint}{listed} (`fencepost check --models` lists all)"
+
+
+def _check_options(question: Question) -> None:
+    """Refuse a model that cannot be made before a long history is read."""
+    make_model(question.model, question.initial, question.per_key is False)
+
+
+def _calls(question: Question, budget: _Watched, watch: Watch) -> list[Call]:
+    ops = read_operations(question.source, question.format)
+    calls = pair(_told(ops, budget, watch), question.name)
+    if question.only:
+        kept = [call for call in calls if call.f in question.only]
+        missing = [f for f in question.only if all(call.f != f for call in kept)]
+        if missing and calls:
+            there = sorted({call.f for call in calls})
+            raise InputError(f"--only {missing[0]}: {question.name} has no such function; it has {', '.join(there)}")
+        calls = kept
+    return split_keys(calls, question.name) if question.per_key else calls
+
+
+def _told(ops: Iterator[HistoryOp], budget: _Watched, watch: Watch) -> Iterator[HistoryOp]:
+    for number, op in enumerate(ops, 1):
+        if number % _LINES_A_LOOK == 0:
+            budget.spend(0)
+            watch.reading(number)
+        yield op
+
+
+def _linearizability(question: Question, calls: list[Call], budget: _Watched) -> dict[str, Any]:
+    whole = question.per_key is False
+    model = make_model(question.model, question.initial, whole)
+    kind = MODELS[question.model]
+    read: Callable[[Iterable[Call]], list[Any]] = kind.read_whole if whole and kind.read_whole else kind.read
+    operations = _reading(question, lambda: read(calls))
+    analysis = linearizable(operations, model, per_key=not whole, budget=budget, engine=question.engine)
+    data = analysis.to_json()
+    return {**data, "words": analysis.words(), "operations": len(calls), "judged": analysis.operations}
+
+
+def _anomalies(question: Question, calls: list[Call]) -> dict[str, Any]:
+    report = _reading(question, lambda: ANOMALY_MODELS[question.model].analyse(calls))
+    data = report.to_json()
+    anomalies = data.pop("anomalies")
+    return {
+        **data, "engine": "inference", "words": report.words(),
+        "violations": [anomaly for anomaly in anomalies if anomaly["allowed"] is None],
+        "allowed": [anomaly for anomaly in anomalies if anomaly["allowed"] is not None]}
+
+
+def _reading(question: Question, read: Callable[[], Any]) -> Any:
+    """What `read` gives; its refusals, which know only the line, name the history too."""
+    try:
+        return read()
+    except HistoryError as error:
+        words = str(error)
+        raise HistoryError(f"{question.name} {words}" if words.startswith("line ") else words) from None
