@@ -14,7 +14,8 @@ Judged at `quiet-end`, the run's last moment, which comes at least `quiet_us` af
 - *CommitEventuallyReadable* and *EventuallyReadable*: the final reads of groups' offsets and of partitions succeed.
 
 A request that is refused for a reason that time does not mend (authorisation, a deleted topic) counts as answered. A
-client that is told once that it asked the wrong broker has learnt better, which proves nothing; told again, it counts.
+client that is told once that it asked the wrong broker, or over a connection that is dead, has learnt better, which
+proves nothing; told again, it counts.
 Without a heal no liveness is demanded; a history that stops before `quiet-end` says nothing.
 """
 
@@ -41,8 +42,9 @@ FINAL_ERRORS = (
     "AUTHORIZATION_FAILED", "UNKNOWN_TOPIC_OR_PARTITION", "UNKNOWN_TOPIC_ID", "INVALID_TOPIC_EXCEPTION",
     "INVALID_REQUEST", "INVALID_PRODUCER_EPOCH", "OUT_OF_ORDER_SEQUENCE_NUMBER", "INVALID_GROUP_ID",
 )
-#: What a client hears that knows an old leader; it then asks who leads.
-REDIRECTIONS = ("NOT_LEADER_OR_FOLLOWER", "FENCED_LEADER_EPOCH", "NOT_COORDINATOR")
+#: What a client hears that knows an old leader, or whose connection died with a host that lost its power: it then asks
+#: who leads, and connects anew.
+STALE = ("NOT_LEADER_OR_FOLLOWER", "FENCED_LEADER_EPOCH", "NOT_COORDINATOR", "DISCONNECTED")
 _RULE_OF_OPERATION = {"produce": WRITE, "final-offsets": COMMIT, "final-read": READ}
 _WORDS = {
     "produce": "acks=all produce to", "final-offsets": "final read of the offsets of", "final-read": "final read of",
@@ -52,17 +54,17 @@ _WORDS = {
 class Attempts:
     """The late operations of one name on one key.
 
-    answered: one succeeded. open, failed: how many have no answer, and one that proves something. redirected: the
-    clients that were sent to another broker. error, event: the last failure.
+    answered: one succeeded. open, failed: how many have no answer, and one that proves something. told: which client
+    has learnt which of the `STALE`. error, event: the last failure.
     """
 
-    __slots__ = ("answered", "error", "event", "failed", "open", "redirected")
+    __slots__ = ("answered", "error", "event", "failed", "open", "told")
 
     def __init__(self) -> None:
         self.answered = False
         self.open = 0
         self.failed = 0
-        self.redirected: dict[int, bool] = {}
+        self.told: dict[tuple[int, str], bool] = {}
         self.error: str | None = None
         self.event = 0
 
@@ -72,8 +74,8 @@ class Attempts:
         error = event.error or ""
         if event.type == OK or error.endswith(FINAL_ERRORS):
             self.answered = True
-        elif error in REDIRECTIONS and client not in self.redirected:
-            self.redirected[client] = True
+        elif error in STALE and (client, error) not in self.told:
+            self.told[client, error] = True
         else:
             self.failed += 1
             self.error, self.event = error, event.index

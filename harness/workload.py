@@ -13,7 +13,7 @@ What is rare in a calm load and decides about safety is drawn as an episode of s
 - *denial*: an ACL denies one client what it is doing, or is taken back.
 
 After the heal the load goes on at half the rate without what moves replicas or takes rights away; denials are taken
-back, and the final reads close the run.
+back. Late in the quiet phase a producer that retries writes to each partition, and the final reads close the run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,6 +85,7 @@ def draw_workload(
         drawn = drawing.quiet_operation(at_us) if quiet else drawing.operations(at_us)
         operations += drawn
         at_us += sum(draws.between(1, 2 * mean_us) for _ in drawn) * (2 if quiet else 1)
+    operations += drawing.late_writes(times.heal_us + (times.final_us - times.heal_us) * 3 // 4)
     operations.sort(key=_time)
     return operations + drawing.final_reads(times.final_us)
 
@@ -125,6 +126,13 @@ class _Drawing:
         """No denial outlives the heal."""
         denials, self._denials = self._denials, []
         return [{**denial, "at_us": at_us, "f": "delete-acl", "client": 0, "retry": True} for denial in denials]
+
+    def late_writes(self, at_us: int) -> Operations:
+        """One write to every partition that a healthy cluster must acknowledge."""
+        return [
+            {"at_us": at_us, "client": place % self._shape.clients, "f": "produce", "topic": topic,
+             "partition": index, "count": 1, "acks": -1, "idempotent": True}
+            for place, (topic, index) in enumerate(_partitions(TOPICS))]
 
     def final_reads(self, at_us: int) -> Operations:
         """Every partition and every group's offsets once, spread over the clients; then the extra topics, if there."""

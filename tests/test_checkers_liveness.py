@@ -158,12 +158,20 @@ def test_a_write_that_failed(type_, error, at_us, acks, expected):
     assert rules(history) == expected
 
 
+@pytest.mark.parametrize("error", ["NOT_LEADER_OR_FOLLOWER", "DISCONNECTED"])
 @pytest.mark.parametrize(("processes", "expected"), [((0, 1), []), ((0, 6), ["EventuallyWriteAcked"])])
-def test_a_client_may_learn_once_where_the_leader_is(processes, expected):
+def test_a_client_may_learn_once_where_the_leader_is_or_that_its_connection_is_dead(error, processes, expected):
     history = healed(clients=[1001, 1002, 1003, 1004, 1005, 1006])
     for process in processes:
-        produce(history, "info", "NOT_LEADER_OR_FOLLOWER", 16 * SECOND, process=process)
+        produce(history, "info", error, 16 * SECOND, process=process)
     assert rules(history) == expected
+
+
+def test_a_client_may_learn_both():
+    history = healed()
+    for error in ("DISCONNECTED", "NOT_LEADER_OR_FOLLOWER"):
+        produce(history, "info", error, 16 * SECOND)
+    assert rules(history) == []
 
 
 def test_a_write_that_succeeded_in_the_end():

@@ -120,7 +120,7 @@ def test_a_produce_that_was_never_sent_has_failed() -> None:
         InitProducerIdResponse(errors.COORDINATOR_LOAD_IN_PROGRESS)] * 20_000
     events = scene.run_until(scene.client.config.delivery_timeout_us + 5 * SECOND)
     assert [(event.type, event.error) for event in events] == [
-        ("invoke", None), ("fail", errors.NEVER_SENT), ("invoke", None), ("fail", errors.NEVER_SENT)]
+        ("invoke", None), ("fail", errors.UNKNOWN_TOPIC_OR_PARTITION), ("invoke", None), ("fail", errors.NEVER_SENT)]
     assert events[1].time_us < 5 * SECOND, "brokers that do not know the topic are believed after a while"
     assert scene.broker.of(ProduceRequest) == []
 

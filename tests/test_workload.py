@@ -57,6 +57,13 @@ def test_every_partition_and_group_is_read_at_the_end() -> None:
     assert workload(1)[-len(final):] == final
 
 
+def test_every_partition_is_written_late_in_the_quiet_phase_by_a_producer_that_retries() -> None:
+    late_us = (TIMES.heal_us + TIMES.final_us) // 2
+    written = {(o["topic"], o["partition"]) for o in workload(1)
+               if o["f"] == "produce" and o["at_us"] > late_us and o["acks"] == -1 and o["idempotent"]}
+    assert written == {(topic, index) for topic in TOPICS for index in range(PARTITIONS)}
+
+
 def test_the_load_is_about_twenty_operations_a_second_until_the_heal_and_half_of_it_then() -> None:
     times = [o["at_us"] for o in drawn(10)]
     before = sum(2_000_000 <= at_us < 30_000_000 for at_us in times) / 10 / 28

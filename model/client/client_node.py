@@ -200,6 +200,7 @@ class ClientNode(Node):
             operation.absences = 0
             then(leader, epoch, *args)
         elif operation.absences >= ABSENCES:
+            operation.refusal = errors.UNKNOWN_TOPIC_OR_PARTITION
             self.abandon(operation, errors.UNKNOWN_TOPIC_OR_PARTITION)
         else:
             self.schedule(
