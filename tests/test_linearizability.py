@@ -113,11 +113,11 @@ def test_keys_are_judged_one_by_one() -> None:
 @pytest.mark.parametrize(("budget", "limit"), [
     (WorkBudget(0), "the limit of 0 configurations"), (WallBudget(0), "the time limit of 0 s")])
 def test_a_spent_budget_is_unknown_and_never_invalid(budget: WorkBudget | WallBudget, limit: str) -> None:
-    analysis = linearizable([Operation(0, 1, "write", 1)], models.REGISTER, budget=budget)
+    history = [Operation(2 * n, 2 * n + 1, "write", n) for n in range(20_000)]
+    analysis = linearizable(history, models.REGISTER, budget=budget)
     assert analysis.verdict == "unknown"
-    assert [(undecided.part, undecided.placed, undecided.operations) for undecided in analysis.undecided] == [
-        (None, 0, 1)]
-    assert f"undecided within {limit}: 0 of 1 operations are placed" in analysis.words()
+    assert [(undecided.part, undecided.operations) for undecided in analysis.undecided] == [(None, len(history))]
+    assert f"undecided within {limit}: " in analysis.words()
 
 
 def test_within_its_budget_a_history_is_decided() -> None:

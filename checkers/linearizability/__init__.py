@@ -11,9 +11,10 @@ t and one that is called at t overlap.
 """
 
 from fencepost.checkers.linearizability import models
-from fencepost.checkers.linearizability.analysis import Analysis, Death, Frontier, Undecided
+from fencepost.checkers.linearizability.analysis import Analysis, Undecided
 from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited, WorkBudget
 from fencepost.checkers.linearizability.check import linearizable
+from fencepost.checkers.linearizability.counterexample import Death, Frontier
 from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Model, Operation, PartOutcome
 
 __all__ = [

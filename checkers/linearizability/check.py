@@ -1,13 +1,17 @@
 """Judging a history: its parts one by one, within a budget, with a counterexample."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from fencepost.checkers.linearizability.analysis import Analysis, Death, Frontier, Undecided
+from fencepost.checkers.linearizability import pure
+from fencepost.checkers.linearizability.analysis import Analysis, Undecided
 from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited
+from fencepost.checkers.linearizability.counterexample import Death
 from fencepost.checkers.linearizability.operation import Model, Operation, PartOutcome
-from fencepost.checkers.linearizability.search import Death as Dead
-from fencepost.checkers.linearizability.search import Search
+from fencepost.checkers.linearizability.portfolio import Portfolio, Trial
+from fencepost.checkers.linearizability.postmortem import examine
+from fencepost.checkers.linearizability.prunings import ALL, Prunings
+from fencepost.checkers.linearizability.searching import Progress
 from fencepost.checkers.verdict import INVALID, UNKNOWN, VALID
 
 Engine = Literal["auto", "pure", "compiled"]
@@ -15,7 +19,7 @@ Engine = Literal["auto", "pure", "compiled"]
 
 def linearizable(
     operations: Iterable[Operation], model: Model, *, per_key: bool = True, budget: Budget | None = None,
-    engine: Engine = "auto", specialised: bool = True,
+    engine: Engine = "auto", specialised: bool = True, prunings: Prunings = ALL,
 ) -> Analysis:
     """Whether the operations are linearizable with respect to the model.
 
@@ -24,27 +28,18 @@ def linearizable(
     budget: limits of work, time and memory; beyond them the verdict is `unknown`. None: no limit.
     engine: `compiled`, `pure` (plain Python), or the compiled one where it was built.
     specialised: let the model's near-linear checker decide where it can.
+    prunings: which to use; fewer only cost time.
     Raises ValueError when one of the model's hints is wrong, or when an operation returns before it is called.
     """
-    limits = budget or Unlimited()
-    parts: dict[Hashable, list[Operation]] = {}
-    count = 0
-    for operation in operations:
-        parts.setdefault(model.partition(operation) if per_key else None, []).append(operation)
-        count += 1
-    analysis = Analysis(VALID, operations=count)
-    engines: dict[str, None] = {}
-    near_linear = getattr(model, "near_linear", None) if specialised else None
-    for part, members in parts.items():
-        outcome: PartOutcome | None = near_linear(members) if near_linear is not None else None
-        if outcome is None:
-            engines["pure"] = None
-            _search(part, members, model, limits, analysis)
-            continue
-        engines[f"near-linear: {outcome.checker}"] = None
-        if not outcome.valid:
-            analysis.deaths.append((part, _contradiction(members, outcome)))
-    analysis.engine = " + ".join(engines) or "pure"
+    budget = budget or Unlimited()
+    given = operations if isinstance(operations, Sequence) else list(operations)
+    analysis = Analysis(VALID, operations=len(given))
+    try:
+        parts = pure.parts(given, model, per_key, prunings, budget.spend)
+    except Exhausted as exhausted:
+        analysis.undecided.append(Undecided(None, len(given), 0, 0, str(exhausted)))
+    else:
+        _judge(Portfolio(parts, budget), model, budget, specialised, analysis)
     if analysis.deaths:
         analysis.verdict = INVALID
     elif analysis.undecided:
@@ -52,26 +47,46 @@ def linearizable(
     return analysis
 
 
-def _search(part: Hashable, members: list[Operation], model: Model, limits: Budget, analysis: Analysis) -> None:
-    search = Search(model, limits.spend)
+def _judge(portfolio: Portfolio, model: Model, budget: Budget, specialised: bool, analysis: Analysis) -> None:
+    """Near-linear checkers first, then the searches, round by round; what they found goes into the analysis."""
+    near_linear = getattr(model, "near_linear", None) if specialised else None
+    outcomes: dict[int, PartOutcome] = {}
+    limit = ""
     try:
-        outcome = search.run(members)
+        if near_linear is not None:
+            for place, trial in enumerate(portfolio.trials):
+                budget.spend(0)
+                outcome = near_linear(trial.part.operations)
+                if outcome is not None:
+                    outcomes[place] = outcome
+                    trial.decided = Progress.ACCEPTED if outcome.valid else Progress.REJECTED
+            portfolio.close()
+        while portfolio.open:
+            portfolio.round()
     except Exhausted as exhausted:
-        analysis.undecided.append(Undecided(part, len(members), search.returned, search.explored, str(exhausted)))
-    else:
-        if outcome.death is not None:
-            analysis.deaths.append((part, _death(outcome.death)))
-    analysis.explored += search.explored
+        limit = str(exhausted)
+    engines: dict[str, None] = {}
+    for place, trial in enumerate(portfolio.trials):
+        found = outcomes.get(place)
+        engines["pure" if found is None else f"near-linear: {found.checker}"] = None
+        _report(trial, found, model, limit or f"the memory limit of {budget.memory_bytes or 0:,} bytes", analysis)
+    analysis.engine = " + ".join(engines) or "pure"
 
 
-def _death(dead: Dead) -> Death:
-    frontiers = tuple(Frontier(state, (), (), (), "", ()) for state in dead.states)
-    return Death(dead.operation, dead.returned, frontiers, tuple(dead.reasons))
+def _report(trial: Trial, found: PartOutcome | None, model: Model, limit: str, analysis: Analysis) -> None:
+    part = trial.part
+    analysis.explored += trial.explored
+    if trial.decided in (Progress.RUNNING, Progress.GAVE_UP):
+        analysis.undecided.append(Undecided(part.key, part.size, trial.placed, trial.explored, limit))
+    elif trial.decided is Progress.REJECTED and found is not None:
+        analysis.deaths.append((part.key, _contradiction(part.operations, found)))
+    elif trial.decided is Progress.REJECTED and trial.by is not None:
+        analysis.deaths.append((part.key, examine(trial.by.death(), part.operations, model, part.renamed)))
 
 
-def _contradiction(members: list[Operation], outcome: PartOutcome) -> Death:
+def _contradiction(operations: Sequence[Operation], outcome: PartOutcome) -> Death:
     """What a near-linear checker found, told as the death of its last operation."""
     operation = outcome.operations[-1]
     end = operation.ret
-    returned = sum(1 for member in members if member.ret is not None and end is not None and member.ret < end)
-    return Death(operation, returned, (), (outcome.reason,), related=outcome.operations)
+    returned = sum(1 for other in operations if other.ret is not None and end is not None and other.ret < end)
+    return Death(operation, returned, (), (), (outcome.reason,), related=outcome.operations)

@@ -1,8 +1,9 @@
 """Operations, and what a model of an object is: what it must say, and the hints that make judging it faster.
 
-A model sees of an operation only `f`, `argument`, `result` and whether it crashed, never its times or its process: all
-operations alike in these are one class to the search, which asks the model once a class and state and remembers the
-answer. Whatever else decides (who holds a lock, which session owns a node) belongs into the argument.
+A model steps by an operation's `f`, `argument`, `result` and whether it crashed, never by its times, process or key:
+all operations alike in these are one class to the search, which asks the model once a class and state and remembers
+the answer (`partition` may look at the key too). Whatever else decides (who holds a lock, which session owns a node)
+belongs into the argument.
 
 Optional hints, found by name on the model. A wrong one raises ValueError as soon as a transition shows it:
 

@@ -1,0 +1,49 @@
+"""The engine in plain Python: always there, and what the compiled one is held against."""
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
+
+from fencepost.checkers.linearizability.breadth_first import BreadthFirst
+from fencepost.checkers.linearizability.depth_first import DepthFirst
+from fencepost.checkers.linearizability.operation import Model, Operation
+from fencepost.checkers.linearizability.portfolio import Entrant
+from fencepost.checkers.linearizability.preparation import Part, prepare
+from fencepost.checkers.linearizability.prunings import Prunings
+
+#: The first beam is so wide, the second so much wider.
+BEAMS = (16, 512)
+
+
+class PurePart:
+    """One part of a history for the portfolio."""
+
+    slice_work = 200
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self.key: Hashable = part.key
+        self.size = len(part.operations)
+
+    @property
+    def operations(self) -> Sequence[Operation]:
+        """Its operations."""
+        return self._part.operations
+
+    @property
+    def renamed(self) -> bool:
+        """Whether VALUE renamed anything."""
+        return self._part.transitions.renamed
+
+    def entrants(self) -> list[Entrant]:
+        """See `SearchablePart`."""
+        part = self._part
+        return [
+            Entrant(partial(DepthFirst, part), 1), Entrant(partial(BreadthFirst, part), 4),
+            *(Entrant(partial(BreadthFirst, part, width), 1) for width in BEAMS)]
+
+
+def parts(
+    operations: Iterable[Operation], model: Model, per_key: bool, prunings: Prunings, spend: Callable[[int], None],
+) -> list[PurePart]:
+    """The history's parts, ready to be searched. Raises ValueError and what `spend` raises."""
+    return [PurePart(part) for part in prepare(operations, model, per_key, prunings, spend)]
