@@ -152,8 +152,10 @@ def anomalies() -> str:
     return _page(
         "Anomalies",
         "Each entry defines an anomaly, shows a small history that has it, and says what operations of which nobody "
-        "knows whether they took effect (`info`) count for. Anomalies that the contract in question permits are "
-        "reported as allowed and do not decide the verdict.", *sections)
+        "knows whether they took effect (`info`) count for. The operations of an example overlap; in those of logs, "
+        "and of variants called process and realtime, they follow each other, but for those said to be open all the "
+        "time. Anomalies that the contract in question permits are reported as allowed and do not decide the "
+        "verdict.", *sections)
 
 
 PAGES: dict[str, Callable[[], str]] = {

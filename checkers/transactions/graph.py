@@ -1,0 +1,107 @@
+"""The dependency graph of transactions: who must come before whom, and why.
+
+An edge from T1 to T2 says that T1 comes before T2 in every order that explains the history. Its kinds (Adya's):
+
+- ww: T2 wrote the version of a key that follows one that T1 wrote;
+- wr: T2 read a version that T1 wrote;
+- rw: T1 read a version, and T2 wrote the one that follows it (an anti-dependency);
+- process: one process ran T1 before T2;
+- realtime: T1 completed before T2 was invoked.
+
+Process and realtime edges are the fewest whose paths give the whole order. `info`: a transaction of which nobody knows
+comes after what had completed before it was invoked, and before nothing: it may still take effect. Its writes take part
+like any other's, for nothing can come after them unless somebody saw them.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import networkx as nx
+
+from fencepost.checkers.transactions.transaction import Transaction
+from fencepost.histories.event import OK
+
+WW, WR, RW, PROCESS, REALTIME = 1, 2, 4, 8, 16
+#: What each kind of edge is called.
+EDGE_NAMES = {WW: "ww", WR: "wr", RW: "rw", PROCESS: "process", REALTIME: "realtime"}
+
+
+class Evidence(NamedTuple):
+    """Why an edge is there: the key, its version (written or read by the first), and the version that follows it."""
+
+    key: Any
+    value: Any
+    following: Any = None
+
+
+class DependencyGraph:
+    """Transactions by their place in `transactions`, and for each edge the kinds that it has, as bits.
+
+    edges: before -> after -> kinds.
+    evidence: of each (before, after, ww or wr or rw), the first that was found.
+    """
+
+    def __init__(self, transactions: list[Transaction]) -> None:
+        self.transactions = transactions
+        self.edges: dict[int, dict[int, int]] = {}
+        self.evidence: dict[tuple[int, int, int], Evidence] = {}
+
+    def link(self, before: int, after: int, kind: int, evidence: Evidence | None = None) -> None:
+        """Add an edge, or a kind to it. A transaction is never linked to itself."""
+        if before != after:
+            out = self.edges.setdefault(before, {})
+            kinds = out.get(after, 0)
+            if not kinds & kind:
+                out[after] = kinds | kind
+                if evidence is not None:
+                    self.evidence[before, after, kind] = evidence
+
+    def link_processes(self) -> None:
+        """Add the process edges."""
+        last: dict[Any, int] = {}
+        for node, transaction in enumerate(self.transactions):
+            if transaction.process in last:
+                self.link(last[transaction.process], node, PROCESS)
+            if transaction.type == OK:
+                last[transaction.process] = node
+
+    def link_real_time(self) -> None:
+        """Add the realtime edges."""
+        for before, after in real_time_order(dict(enumerate(self.transactions))):
+            self.link(before, after, REALTIME)
+
+    def components(self) -> list[list[int]]:
+        """The strongly connected components of more than one transaction: where the cycles are."""
+        return strong_components(self.edges)
+
+
+def strong_components(edges: Mapping[int, Iterable[int]]) -> list[list[int]]:
+    """The strongly connected components of more than one node, in a fixed order."""
+    graph = nx.DiGraph()
+    graph.add_edges_from([(before, after) for before, out in edges.items() for after in out])
+    return sorted([sorted(found) for found in nx.strongly_connected_components(graph) if len(found) > 1])
+
+
+def real_time_order(transactions: Mapping[int, Transaction]) -> list[tuple[int, int]]:
+    """(before, after) of nodes, the fewest whose paths give: before completed ere after was invoked.
+
+    Intervals are closed: what is invoked at the time at which another completes overlaps it.
+    """
+    moments = []
+    for node, transaction in transactions.items():
+        moments.append((transaction.call, 0, node))
+        if transaction.ret is not None and transaction.type == OK:
+            moments.append((transaction.ret, 1, node))
+    moments.sort()
+    order: list[tuple[int, int]] = []
+    frontier: dict[int, None] = {}
+    before: dict[int, list[int]] = {}
+    for _, returns, node in moments:
+        if returns:
+            for covered in before.pop(node, ()):
+                frontier.pop(covered, None)
+            frontier[node] = None
+        else:
+            before[node] = list(frontier)
+            order += [(earlier, node) for earlier in frontier]
+    return order

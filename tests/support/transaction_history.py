@@ -1,0 +1,116 @@
+"""Small histories of transactions, written as text, and a store of lists that runs transactions one after the other."""
+
+import json
+import re
+from random import Random
+from typing import Any
+
+from client_history import ClientHistory
+
+from fencepost.histories.pairing import Call
+
+#: What a completion's comment says of an operation that overlaps every other.
+LONG = "open all the time"
+
+
+def micro_operations(text: str) -> list[list[Any]]:
+    """`append x 1, r y [1, 2]` as micro-operations; the third part may be missing."""
+    return [
+        [f, key, json.loads(rest) if rest else None]
+        for f, key, rest in re.findall(r"(append|r|w) (\w+) ?(null|\[[^]]*\]|-?\d+)?", text)]
+
+
+def invoked(operations: list[list[Any]]) -> list[list[Any]]:
+    """The micro-operations before their reads are known."""
+    return [[f, key, None if f == "r" else value] for f, key, value in operations]
+
+
+def one_by_one(*lines: str) -> list[Call]:
+    """Transactions that follow each other, each as "process type: micro-operations"."""
+    return _written(lines, overlapping=False)
+
+
+def overlapping(*lines: str) -> list[Call]:
+    """Transactions all of which overlap; written likewise."""
+    return _written(lines, overlapping=True)
+
+
+def _written(lines: tuple[str, ...], *, overlapping: bool) -> list[Call]:
+    history = ClientHistory()
+    endings = []
+    for line in sorted(lines, key=lambda line: LONG not in line):
+        head, _, text = line.partition(":")
+        process, _, type_ = head.partition(" ")
+        operations = micro_operations(text.partition("<-")[0])
+        history.invoke(int(process), "txn", invoked(operations))
+        ending = (type_ or "ok", int(process), "txn", operations)
+        if overlapping or LONG in line:
+            endings.append(ending)
+        else:
+            history.complete(*ending)
+    for ending in endings:
+        history.complete(*ending)
+    return history.calls()
+
+
+def example(words: str, *, sequential: bool) -> list[Call]:
+    """The history in the words of an anomaly: lines of `process N   micro-operations   type   <- comment`."""
+    lines = re.findall(r"^ *process (\d)   (.*?)   +(ok|fail|info)\b(.*)$", words, re.M)
+    written = [f"{process} {type_}: {text}{comment}" for process, text, type_, comment in lines]
+    return (one_by_one if sequential else overlapping)(*written)
+
+
+class SerialStore:
+    """Transactions of overlapping clients that take effect one at a time, between invocation and completion."""
+
+    def __init__(self, seed: int, *, lists: bool, processes: int = 5, keys: int = 3) -> None:
+        self.history = ClientHistory()
+        self._draw = Random(seed)
+        self._lists = lists
+        self._keys = keys
+        self._state: dict[str, Any] = {}
+        self._next_value = 0
+        self._open: dict[int, list[list[Any]]] = {}
+        self._done: dict[int, tuple[str, list[list[Any]]]] = {}
+        self._processes = list(range(processes))
+
+    def run(self, steps: int) -> list[Call]:
+        """That many invocations, effects and completions."""
+        for _ in range(steps):
+            place = self._draw.randrange(len(self._processes))
+            process = self._processes[place]
+            if process in self._done:
+                type_, result = self._done.pop(process)
+                self.history.complete(type_, process, "txn", result)
+                if type_ == "info":
+                    self._processes[place] = max(self._processes) + 1
+            elif process in self._open:
+                self._done[process] = self._effect(self._open.pop(process))
+            else:
+                self._open[process] = self._invent()
+                self.history.invoke(process, "txn", self._open[process])
+        return self.history.calls()
+
+    def _invent(self) -> list[list[Any]]:
+        operations: list[list[Any]] = []
+        for _ in range(self._draw.randint(1, 4)):
+            key = f"k{self._draw.randrange(self._keys)}"
+            if self._draw.random() < 0.5:
+                self._next_value += 1
+                operations.append(["append" if self._lists else "w", key, self._next_value])
+            else:
+                operations.append(["r", key, None])
+        return operations
+
+    def _effect(self, operations: list[list[Any]]) -> tuple[str, list[list[Any]]]:
+        type_ = self._draw.choice(["ok"] * 6 + ["info", "fail"])
+        if type_ == "fail" or (type_ == "info" and self._draw.random() < 0.5):
+            return type_, operations
+        result = []
+        for f, key, value in operations:
+            if f == "append":
+                self._state[key] = [*self._state.get(key, []), value]
+            elif f == "w":
+                self._state[key] = value
+            result.append([f, key, self._state.get(key) if f == "r" else value])
+        return type_, operations if type_ == "info" else result
