@@ -124,14 +124,14 @@ def forbidden(models: Iterable[str], anomalies: Iterable[str] = ()) -> set[str]:
         name = canonical(model)
         for weaker in sorted({name, *nx.descendants(_MODELS, name)}):
             general.update(_FORBIDS.get(weaker, ()))
-    return {case for anomaly in sorted(general) for case in (anomaly, *nx.ancestors(_ANOMALIES, anomaly))}
+    return general.union(*[nx.ancestors(_ANOMALIES, anomaly) for anomaly in sorted(general)])
 
 
 def impossible(anomalies: Iterable[str]) -> list[str]:
     """The models that these anomalies rule out, each before the models that imply it."""
     shown = {general for anomaly in anomalies for general in implied(anomaly)}
     direct = [model for model in MODELS if shown.intersection(_FORBIDS.get(model, ()))]
-    ruled_out = {stronger for model in direct for stronger in (model, *nx.ancestors(_MODELS, model))}
+    ruled_out = set(direct).union(*[nx.ancestors(_MODELS, model) for model in direct])
     return [model for model in reversed(MODELS) if model in ruled_out]
 
 
