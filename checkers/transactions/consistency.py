@@ -91,7 +91,7 @@ def _anomaly_graph() -> nx.DiGraph:
     return graph
 
 
-_MODELS: nx.DiGraph = nx.DiGraph([(model, weaker) for model, all_ in _WEAKER.items() for weaker in all_])
+_MODELS: nx.DiGraph = nx.DiGraph([(model, weaker) for model, below in _WEAKER.items() for weaker in below])
 _ANOMALIES = _anomaly_graph()
 #: Every model, each before those that it implies.
 MODELS: tuple[str, ...] = tuple(nx.lexicographical_topological_sort(_MODELS))
