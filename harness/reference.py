@@ -16,8 +16,8 @@ from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.histories.history import FORMAT
 from fencepost.histories.vocabulary import FAULT_EVENTS, OBSERVATIONS, OPERATIONS
 from fencepost.model.bugs.catalogue import all_bugs
-from fencepost.model.config import ClientConfig, KafkaConfig
-from fencepost.model.effective_config import property_text
+from fencepost.model.config import ClientConfig, KafkaConfig, ZooKeeperConfig
+from fencepost.model.effective_config import field_text
 from fencepost.model.properties import TOPIC_PROPERTIES
 from fencepost.nemesis import faults, targets
 
@@ -83,16 +83,19 @@ _HEADER_FIELDS = [
 ]
 
 
+_CONFIGS = (("Brokers and controllers", KafkaConfig), ("Clients", ClientConfig), ("ZooKeeper", ZooKeeperConfig))
+
+
 def configuration() -> str:
     """The page about the properties that the model uses."""
     sections: list[str] = []
-    for title, config in (("Brokers and controllers", KafkaConfig), ("Clients", ClientConfig)):
+    for title, config in _CONFIGS:
         rows = []
         for item in fields(config):
             name = item.metadata["property"]
             rows.append((
-                f"`{name}`", f"`{property_text(name, item.default)}`",
-                f"`{property_text(name, item.metadata['campaign'])}`"))
+                f"`{name}`", f"`{field_text(item, item.default)}`",
+                f"`{field_text(item, item.metadata['campaign'])}`"))
         sections += [f"## {title}", _table(("property", "`kafka-defaults`", "`campaign`"), rows)]
     return _page(
         "Properties that the model uses",

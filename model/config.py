@@ -119,3 +119,20 @@ class ClientConfig:
     max_poll_interval_us: int = _ms("max.poll.interval.ms", 300_000, 30_000, low=1)
     fetch_max_wait_us: int = _ms("fetch.max.wait.ms", 500, 50)
     max_poll_records: int = _number("max.poll.records", 500, 50, low=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ZooKeeperConfig:
+    """A ZooKeeper server's configuration (zoo.cfg, defaults of 3.8), and what its clients' library fixes.
+
+    Session time-outs that clients ask for are forced into 2 to 20 ticks. A client that has tried every server waits
+    for `client_spin_delay_us` before the next round, and up to as long before any attempt but its first.
+    """
+
+    tick_time_us: int = _ms("tickTime", 2000, 200, low=2)
+    init_limit_ticks: int = _number("initLimit", 10, low=1)
+    sync_limit_ticks: int = _number("syncLimit", 5, low=1)
+    snap_count: int = _number("zookeeper.snapCount", 100_000, 200, low=2)
+    min_notification_interval_us: int = _ms("zookeeper.fastleader.minNotificationInterval", 200, 20, low=1)
+    max_notification_interval_us: int = _ms("zookeeper.fastleader.maxNotificationInterval", 60_000, 1000, low=1)
+    client_spin_delay_us: int = _ms("fencepost.zookeeper.client.spin.delay.ms", 1000, 100)

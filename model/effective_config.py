@@ -5,7 +5,7 @@ gave never does: where it cannot hold, it is refused in one line.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from fencepost.model.config import ClientConfig, KafkaConfig
@@ -67,7 +67,12 @@ def effective_config(profile: str, given: Mapping[str, str], brokers: int) -> Ef
 
 def property_text(name: str, value: Any) -> str:
     """A value of the model as Kafka writes it."""
-    metadata = modelled_fields()[name].metadata
+    return field_text(modelled_fields()[name], value)
+
+
+def field_text(item: "Field[Any]", value: Any) -> str:
+    """A value of a configuration's field as properties files write it."""
+    metadata = item.metadata
     if metadata["unit"] == "flag":
         return "true" if value else "false"
     if metadata["unit"] == "text":

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 TO_SERVER, TO_CLIENT = 0, 1
 
+#: In place of a correlation: a message that answers nothing, and the server's end of the stream.
+_MESSAGE, _END = -1, -2
+
 
 class Reply:
     """Where the answer to one request goes; at most one answer is sent."""
@@ -44,13 +47,28 @@ class Reply:
         if connection.alive and self.correlation >= 0:
             connection.network.transmit(connection, TO_CLIENT, (self.correlation, response))
 
+    def push(self, message: Any) -> None:
+        """Send a message of the server's own over the stream that the request came by, in order with all others."""
+        connection = self.connection
+        if connection.alive:
+            connection.network.transmit(connection, TO_CLIENT, (_MESSAGE, message))
+
+    def hang_up(self) -> None:
+        """End the stream behind what was pushed; the client is told when it has read that."""
+        connection = self.connection
+        if connection.alive:
+            connection.network.transmit(connection, TO_CLIENT, (_END, None))
+
 
 class Connection:
-    """One TCP connection from a client node to a server node."""
+    """One TCP connection from a client node to a server node.
+
+    It carries requests and their answers, or, once opened by `Network.open`, a stream of messages both ways.
+    """
 
     __slots__ = (
         "alive", "break_timer", "channel", "client", "client_incarnation", "correlation", "held", "last_arrival_us",
-        "network", "pending", "server", "server_incarnation",
+        "network", "pending", "server", "server_incarnation", "stream",
     )
 
     def __init__(self, network: "Network", client: "Node", server: "Node", channel: str) -> None:
@@ -67,14 +85,38 @@ class Connection:
         self.last_arrival_us = [0, 0]
         self.held: tuple[list[Any], list[Any]] = ([], [])
         self.break_timer: Timer | None = None
+        #: (told of each message, told once of the end) of a stream that the client has not closed
+        self.stream: tuple[Callable[[Any], None], Callable[[], None]] | None = None
+
+    def send(self, message: Any) -> None:
+        """Send a message of the client's over the stream."""
+        if self.alive:
+            self.network.transmit(self, TO_SERVER, (_MESSAGE, message))
+
+    def close(self) -> None:
+        """The client closes the stream; it is told nothing any more, the server hears of it if it can."""
+        self.stream = None
+        if self.alive:
+            self.network.close(self)
+            self.network.tell_server(self)
 
     def deliver_response(self, correlation: int, response: Any) -> None:
         """Runs at the client, once the response is in its socket."""
+        if correlation < 0:
+            self._deliver_message(correlation, response)
+            return
         entry = self.pending.pop(correlation, None)
         if entry is not None:
             callback, context, timer = entry
             cancel(timer)
             callback(response, *context)
+
+    def _deliver_message(self, kind: int, message: Any) -> None:
+        if kind == _END:
+            self.network.close(self)
+            self.fail_pending()
+        elif self.stream is not None:
+            self.stream[0](message)
 
     def time_out(self, correlation: int) -> None:
         """Runs at the client: a request had no answer in time, so the client closes the connection."""
@@ -88,6 +130,9 @@ class Connection:
         for callback, context, timer in pending.values():
             cancel(timer)
             callback(None, *context)
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream[1]()
 
 
 class Network:
@@ -157,12 +202,29 @@ class Network:
         if connection is None or not connection.alive or connection.client_incarnation != client.incarnation:
             connection = self._connections[key] = Connection(self, client, self.nodes[destination], channel)
         if callback is None:
-            self.transmit(connection, TO_SERVER, (-1, request))
+            self.transmit(connection, TO_SERVER, (_MESSAGE, request))
             return
         correlation = connection.correlation = connection.correlation + 1
         timer = client.schedule(timeout_us, connection.time_out, correlation)
         connection.pending[correlation] = (callback, context, timer)
         self.transmit(connection, TO_SERVER, (correlation, request))
+
+    def open(
+        self, client: "Node", destination: int, channel: str, on_message: Callable[[Any], None],
+        on_end: Callable[[], None],
+    ) -> Connection:
+        """Open a stream: the server's handlers get what is sent, and answer with `Reply.push`.
+
+        `on_end` is called once when the connection is lost or the server has hung up. A stream that the client had
+        open for the same channel is closed.
+        """
+        key = (client.node_id, destination, channel)
+        former = self._connections.get(key)
+        if former is not None:
+            former.close()
+        connection = self._connections[key] = Connection(self, client, self.nodes[destination], channel)
+        connection.stream = (on_message, on_end)
+        return connection
 
     def disconnect(self, client: "Node", destination: int, channel: str) -> None:
         """The client closes its connection for `channel`; callbacks of open requests get None at once."""
@@ -250,6 +312,8 @@ class Network:
         """Both ends give the connection up after a long cut."""
         self.close(connection)
         self._tell_client(connection)
+        if connection.stream is not None:
+            connection.server.schedule(0, connection.server.on_stream_end, connection)
 
     def refuse(self, connection: Connection) -> None:
         """The server's host resets the connection; the client hears of it unless the way back is cut."""
@@ -260,6 +324,13 @@ class Network:
     def _tell_client(self, connection: Connection) -> None:
         if connection.client.incarnation == connection.client_incarnation:
             connection.client.schedule(0, connection.fail_pending)
+
+    def tell_server(self, connection: Connection) -> None:
+        """The client's host ended a stream; the server hears of it unless the way there is cut."""
+        server = connection.server
+        link = (connection.client.node_id, server.node_id)
+        if server.running and connection.server_incarnation == server.incarnation and link not in self._cuts:
+            server.schedule(self._latency_us, server.on_stream_end, connection)
 
     def close(self, connection: Connection) -> None:
         """Nothing is delivered over the connection any more."""
@@ -273,8 +344,11 @@ class Network:
         """A process ended: its connections are dead; with `reset`, its clients are told."""
         for connection in list(self._connections.values()):
             if connection.client is node:
+                if connection.stream is not None and connection.alive and reset:
+                    self.tell_server(connection)
                 self.close(connection)
                 connection.pending.clear()
+                connection.stream = None
             elif connection.server is node and connection.alive:
                 if reset:
                     self.refuse(connection)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fencepost.model.kernel.disk import Disk
-from fencepost.model.kernel.network import Network, Reply
+from fencepost.model.kernel.network import Connection, Network, Reply
 from fencepost.model.kernel.scheduler import CALLBACK, Timer
 from fencepost.model.kernel.simulation import Simulation
 
@@ -140,6 +140,9 @@ class Node:
     def send(self, destination: int, channel: str, request: Any) -> None:
         """Send a request that has no response (acks=0)."""
         self.network.request(self, destination, channel, request, 0, None, ())
+
+    def on_stream_end(self, connection: Connection) -> None:
+        """The client of a stream (`Network.open`) to this process has closed it or died."""
 
     def deliver(self, request: Any, reply: Reply) -> None:
         """A request reached this process; one without a handler is refused, as by a listener that is not open yet."""
