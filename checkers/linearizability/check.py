@@ -1,6 +1,7 @@
 """Judging a history: its parts one by one, within a budget, with a counterexample."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from fencepost.checkers.linearizability import pure
@@ -13,6 +14,10 @@ from fencepost.checkers.linearizability.postmortem import examine
 from fencepost.checkers.linearizability.prunings import ALL, Prunings
 from fencepost.checkers.linearizability.searching import Progress
 from fencepost.checkers.verdict import INVALID, UNKNOWN, VALID
+
+#: So many configurations, and so many for each operation, are spent on explaining what is already refused.
+_EXPLAINING = 20_000
+_EXPLAINING_PER_OPERATION = 10
 
 Engine = Literal["auto", "pure", "compiled"]
 
@@ -59,10 +64,12 @@ def _judge(portfolio: Portfolio, model: Model, budget: Budget, specialised: bool
                 outcome = near_linear(trial.part.operations)
                 if outcome is not None:
                     outcomes[place] = outcome
-                    trial.decided = Progress.ACCEPTED if outcome.valid else Progress.REJECTED
+                    if outcome.valid:
+                        trial.decided = Progress.ACCEPTED
             portfolio.close()
         while portfolio.open:
             portfolio.round()
+            _stop_explaining(portfolio, outcomes)
     except Exhausted as exhausted:
         limit = str(exhausted)
     engines: dict[str, None] = {}
@@ -73,13 +80,27 @@ def _judge(portfolio: Portfolio, model: Model, budget: Budget, specialised: bool
     analysis.engine = " + ".join(engines) or "pure"
 
 
+def _stop_explaining(portfolio: Portfolio, outcomes: dict[int, PartOutcome]) -> None:
+    """What a near-linear checker refused is searched for the states and the order that a counterexample shows; not for
+    long, since the verdict is known."""
+    for place in outcomes:
+        trial = portfolio.trials[place]
+        limit = _EXPLAINING + _EXPLAINING_PER_OPERATION * trial.part.size
+        if trial.decided is Progress.RUNNING and trial.explored > limit:
+            trial.decided = Progress.REJECTED
+    portfolio.close()
+
+
 def _report(trial: Trial, found: PartOutcome | None, model: Model, limit: str, analysis: Analysis) -> None:
     part = trial.part
     analysis.explored += trial.explored
-    if trial.decided in (Progress.RUNNING, Progress.GAVE_UP):
+    if found is not None and not found.valid:
+        assert trial.decided is not Progress.ACCEPTED, f"{found.checker} and the search disagree: {found.reason}"
+        death = _contradiction(part.operations, found) if trial.by is None else replace(
+            examine(trial.by.death(), part.operations, model, part.renamed), related=found.operations)
+        analysis.deaths.append((part.key, death))
+    elif trial.decided in (Progress.RUNNING, Progress.GAVE_UP):
         analysis.undecided.append(Undecided(part.key, part.size, trial.placed, trial.explored, limit))
-    elif trial.decided is Progress.REJECTED and found is not None:
-        analysis.deaths.append((part.key, _contradiction(part.operations, found)))
     elif trial.decided is Progress.REJECTED and trial.by is not None:
         analysis.deaths.append((part.key, examine(trial.by.death(), part.operations, model, part.renamed)))
 

@@ -6,14 +6,15 @@
 An add or remove may tell whether it changed the set (True or False); where it tells nothing, nothing is compared.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fencepost.checkers.linearizability.models.base import SequentialModel, Step, rank, unknown_function
 from fencepost.checkers.linearizability.models.kind import ModelKind, list_of
 from fencepost.checkers.linearizability.models.reading import exchange, hashable, operation_of, reader
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation
+from fencepost.checkers.linearizability.near_linear import elements
+from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, OK, Call
 
@@ -33,7 +34,7 @@ class ElementSet(SequentialModel):
         """See `Model`."""
         element = operation.argument
         if operation.f == "read":
-            if operation.crashed or operation.result == state:
+            if operation.crashed or operation.result == state or tuple(sorted(operation.result, key=rank)) == state:
                 return state
             return Inconsistent(f"read {operation.result!r} but the set holds {state!r}")
         present = element in state
@@ -56,6 +57,10 @@ class ElementSet(SequentialModel):
     def _found(element: Any, present: bool, operation: Operation) -> str:
         return (f"{operation.f}({element!r}) gave {operation.result!r} "
                 f"but the set {'holds' if present else 'does not hold'} {element!r}")
+
+    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+        """See `operation`; what inherits from this may step otherwise, and is searched."""
+        return elements.decide(operations, self.initial) if type(self) is ElementSet else None
 
     def readonly(self, operation: Operation) -> bool:
         """Looking, and what tells that it changed nothing."""

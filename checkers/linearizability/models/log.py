@@ -8,14 +8,15 @@ evidence here; for Kafka itself it is none, since a new leader's high watermark 
 answer: there give only the reads that returned something.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fencepost.checkers.linearizability.models.base import SequentialModel, Step, unknown_function
 from fencepost.checkers.linearizability.models.kind import ModelKind, list_of
 from fencepost.checkers.linearizability.models.reading import hashable, operation_of, reader
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation
+from fencepost.checkers.linearizability.near_linear import offsets
+from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, OK, Call
 
@@ -46,6 +47,10 @@ class Log(SequentialModel):
             found = _thing(operation.result)
             return Inconsistent(f"found {found} at offset {offset}, where the log has {_thing(there)}")
         return unknown_function(operation, self.name)
+
+    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+        """See `operation`; what inherits from this may step otherwise, and is searched."""
+        return offsets.decide(operations, self.initial) if type(self) is Log else None
 
     def readonly(self, operation: Operation) -> bool:
         """Reads."""

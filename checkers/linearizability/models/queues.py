@@ -10,14 +10,15 @@ A dequeue that answered nil found it empty. One that failed is left out, as in J
 whatever was next.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fencepost.checkers.linearizability.models.base import SequentialModel, Step, rank, unknown_function
 from fencepost.checkers.linearizability.models.kind import ModelKind, list_of
 from fencepost.checkers.linearizability.models.reading import command, hashable, query, reader
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation
+from fencepost.checkers.linearizability.near_linear import queue_order
+from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ class FifoQueue(_Waiting):
         if operation.f == "dequeue":
             return self._taken(state, operation, "head")
         return unknown_function(operation, self.name)
+
+    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+        """See `operation`; what inherits from this may step otherwise, and is searched."""
+        return queue_order.decide(operations, self.initial) if type(self) is FifoQueue else None
 
 
 @dataclass(frozen=True, slots=True)

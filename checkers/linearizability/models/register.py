@@ -8,7 +8,7 @@ and is a reading of nil to Porcupine's etcd model. A compare-and-set that failed
 Porcupine that the register held something else. Both start with nil unless told otherwise.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ from fencepost.checkers.linearizability.models.reading import (
     query,
     reader,
 )
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation
+from fencepost.checkers.linearizability.near_linear import zones
+from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
 from fencepost.histories.pairing import FAIL, INFO, Call
 
 
@@ -62,6 +63,10 @@ class Register(SequentialModel):
         if state == expected:
             return new
         return state if operation.crashed else Inconsistent(f"cas from {expected!r} but the register holds {state!r}")
+
+    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+        """See `operation`; what inherits from this may step otherwise, and is searched."""
+        return zones.decide(operations, self.initial, self.nil_reads == "any") if type(self) is Register else None
 
     def readonly(self, operation: Operation) -> bool:
         """Reads, and compare-and-sets that were refused."""

@@ -11,7 +11,7 @@ open; the first reading of it then fixes it, so that such a reading is not read-
 In a history, `version` and `expected_version` are fields beside the value; ZooKeeper's -1 expects nothing.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ from fencepost.checkers.linearizability.models.reading import (
     reader,
     refused_as,
 )
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation
+from fencepost.checkers.linearizability.near_linear import versions
+from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, INFO, OK, Call
 
@@ -85,6 +86,10 @@ class VersionedRegister(SequentialModel):
             return version + 1, (value,)
         return Inconsistent(
             f"its {operation.f} made version {operation.result} but the register is at version {version}")
+
+    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+        """See `operation`; what inherits from this may step otherwise, and is searched."""
+        return versions.decide(operations, self.version, self.value) if type(self) is VersionedRegister else None
 
     def readonly(self, operation: Operation) -> bool:
         """What was refused, and readings that cannot be the first to tell the initial value."""
