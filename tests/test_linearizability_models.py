@@ -1,8 +1,11 @@
 """Every model by a good and a bad history, its hints over all of a small state space, and its reading of calls."""
 
+from collections import Counter
+from random import Random
 from typing import Any
 
 import pytest
+from linearizability_cases import brute_force
 
 from fencepost.checkers.linearizability import Inconsistent, Model, Operation, linearizable, models
 from fencepost.checkers.linearizability.models import MODELS, make_model
@@ -200,6 +203,31 @@ def test_what_makes_the_search_fast_is_hinted() -> None:
         assert expected in hinted
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_with_all_its_hints_a_model_is_judged_as_by_trying_everything(name: str) -> None:
+    model = make_model(name, EXAMPLES[name][0])
+    operations = universe(name)
+    verdicts: Counter[str] = Counter()
+    for seed in range(250):
+        history = at_random(Random(seed), operations)
+        verdict = linearizable(history, model, specialised=False).verdict
+        assert verdict == ("valid" if brute_force(history, model) else "invalid")
+        verdicts[verdict] += 1
+    assert verdicts["valid"] > 10
+    assert verdicts["invalid"] > 10
+
+
+def at_random(random: Random, operations: list[Operation]) -> list[Operation]:
+    """Up to six of the operations, at times that overlap."""
+    history = []
+    for process in range(random.randint(2, 6)):
+        call = random.randrange(12)
+        operation = random.choice(operations)
+        ret = None if operation.ret is None else call + random.randrange(8)
+        history.append(operation._replace(call=call, ret=ret, process=process))
+    return history
+
+
 # --- reading calls ----------------------------------------------------------------------------------------------------
 
 def lines(*steps: tuple[Any, ...]) -> list[HistoryOp]:
@@ -326,3 +354,4 @@ def test_a_map_judged_as_a_whole_has_one_part() -> None:
     history = [Operation(0, 1, "put", ("x", "1")), Operation(2, 3, "get", "y", "1")]
     assert [part for part, *_ in linearizable(history, make_model("kv", whole=True)).deaths] == [None]
     assert [part for part, *_ in linearizable(history, make_model("kv")).deaths] == ["y"]
+    assert [part for part, *_ in linearizable(history, make_model("kv"), per_key=False).deaths] == [None]

@@ -37,6 +37,8 @@ def linearizable(
     Raises ValueError when one of the model's hints is wrong, or when an operation returns before it is called.
     """
     budget = budget or Unlimited()
+    if not per_key:
+        model = getattr(model, "as_whole", lambda: model)()
     given = operations if isinstance(operations, Sequence) else list(operations)
     analysis = Analysis(VALID, operations=len(given))
     try:

@@ -7,7 +7,7 @@ A key that is absent reads as the empty string or as nil, which are the same her
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fencepost.checkers.linearizability.models.base import SequentialModel, Step, rank, unknown_function
@@ -60,6 +60,10 @@ class KeyValue(SequentialModel):
     def partition(self, operation: Operation) -> Hashable:
         """Its key, unless the map is judged as a whole."""
         return None if self.whole else self._key(operation)
+
+    def as_whole(self) -> "KeyValue":
+        """The same, judged as one object."""
+        return replace(self, whole=True)
 
     @staticmethod
     def _key(operation: Operation) -> Hashable:

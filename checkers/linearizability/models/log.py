@@ -8,7 +8,7 @@ evidence here; for Kafka itself it is none, since a new leader's high watermark 
 answer: there give only the reads that returned something.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from fencepost.checkers.linearizability.models.base import SequentialModel, Step
 from fencepost.checkers.linearizability.models.kind import ModelKind, list_of
 from fencepost.checkers.linearizability.models.reading import hashable, operation_of, reader
 from fencepost.checkers.linearizability.near_linear import offsets
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, OK, Call
 
@@ -55,6 +55,16 @@ class Log(SequentialModel):
     def readonly(self, operation: Operation) -> bool:
         """Reads."""
         return operation.f == "read"
+
+    def observed(self, operation: Operation) -> Iterable[Hashable]:
+        """What was found."""
+        return [operation.result] if operation.f == "read" and operation.result is not None else []
+
+    def rename(self, operation: Operation, observed: Container[Hashable]) -> Operation:
+        """What was appended."""
+        if operation.f == "append" and operation.argument not in observed:
+            return operation._replace(argument=UNOBSERVED)
+        return operation
 
 
 def _thing(value: Any) -> str:

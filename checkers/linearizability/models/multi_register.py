@@ -7,14 +7,14 @@ The steps of a transaction take effect in their order, so that a read sees a wri
 anything, as in Knossos; a register that nothing has written yet holds nil.
 """
 
-from collections.abc import Hashable
+from collections.abc import Container, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from fencepost.checkers.linearizability.models.base import SequentialModel, Step, rank, unknown_function
 from fencepost.checkers.linearizability.models.kind import ModelKind
 from fencepost.checkers.linearizability.models.reading import hashable, operation_of, reader
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation
+from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, OK, Call
 
@@ -48,6 +48,20 @@ class MultiRegister(SequentialModel):
         """Transactions of reads alone."""
         return operation.f == "txn" and all(kind in _READS for kind, _, _ in operation.argument)
 
+    def observed(self, operation: Operation) -> Iterable[Hashable]:
+        """What was read."""
+        if operation.f != "txn" or operation.crashed:
+            return []
+        return [value for kind, _, value in operation.argument if kind in _READS and value is not None]
+
+    def rename(self, operation: Operation, observed: Container[Hashable]) -> Operation:
+        """What was written."""
+        if operation.f != "txn":
+            return operation
+        return operation._replace(argument=tuple(
+            (kind, register, UNOBSERVED if kind in _WRITES and value not in observed else value)
+            for kind, register, value in operation.argument))
+
 
 def make(initial: Any = None) -> MultiRegister:
     """The registers with this content, a map."""
@@ -69,7 +83,9 @@ def _txn(call: Call) -> Operation | None:
     return operation_of(call, steps)
 
 
+_READ = reader("multi-register", {"txn": _txn})
+
 KINDS = (
     ModelKind("multi-register", "several registers read and written in atomic transactions (Knossos')",
-              make, reader("multi-register", {"txn": _txn}), "a map of registers to values"),
+              make, _READ, "a map of registers to values", make, _READ),
 )

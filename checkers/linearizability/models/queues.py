@@ -10,7 +10,7 @@ A dequeue that answered nil found it empty. One that failed is left out, as in J
 whatever was next.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from fencepost.checkers.linearizability.models.base import SequentialModel, Step
 from fencepost.checkers.linearizability.models.kind import ModelKind, list_of
 from fencepost.checkers.linearizability.models.reading import command, hashable, query, reader
 from fencepost.checkers.linearizability.near_linear import queue_order
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,16 @@ class _Waiting(SequentialModel):
     def readonly(self, operation: Operation) -> bool:
         """Finding it empty."""
         return operation.f in ("dequeue", "pop") and operation.result is None and not operation.crashed
+
+    def observed(self, operation: Operation) -> Iterable[Hashable]:
+        """What came out."""
+        return [operation.result] if operation.f in ("dequeue", "pop") and operation.result is not None else []
+
+    def rename(self, operation: Operation, observed: Container[Hashable]) -> Operation:
+        """What went in."""
+        if operation.f in ("enqueue", "push") and operation.argument not in observed:
+            return operation._replace(argument=UNOBSERVED)
+        return operation
 
     @staticmethod
     def _taken(state: tuple[Any, ...], operation: Operation, next_one: str) -> Step:
@@ -78,6 +88,10 @@ class PriorityQueue(_Waiting):
         if operation.f == "dequeue":
             return self._taken(state, operation, "smallest")
         return unknown_function(operation, self.name)
+
+    def rename(self, operation: Operation, observed: Container[Hashable]) -> Operation:
+        """Nothing: elements are not only compared but ordered."""
+        return operation
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ and is a reading of nil to Porcupine's etcd model. A compare-and-set that failed
 Porcupine that the register held something else. Both start with nil unless told otherwise.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ from fencepost.checkers.linearizability.models.reading import (
     reader,
 )
 from fencepost.checkers.linearizability.near_linear import zones
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
 from fencepost.histories.pairing import FAIL, INFO, Call
 
 
@@ -75,6 +75,27 @@ class Register(SequentialModel):
     def overwrites(self, operation: Operation) -> bool:
         """Writes."""
         return operation.f == "write"
+
+    def observed(self, operation: Operation) -> Iterable[Hashable]:
+        """What was read, and what a compare-and-set expected, whatever came of it."""
+        if operation.f == "cas":
+            return [operation.argument[0]]
+        if operation.f == "read" and not operation.crashed:
+            return [] if operation.result is None and self.nil_reads == "any" else [operation.result]
+        return []
+
+    def rename(self, operation: Operation, observed: Container[Hashable]) -> Operation:
+        """What was written or set."""
+        if operation.f == "write":
+            return _renamed(operation, operation.argument, observed, UNOBSERVED)
+        if operation.f == "cas":
+            expected, new = operation.argument
+            return _renamed(operation, new, observed, (expected, UNOBSERVED))
+        return operation
+
+
+def _renamed(operation: Operation, stored: Any, observed: Container[Hashable], argument: Any) -> Operation:
+    return operation if stored in observed else operation._replace(argument=argument)
 
 
 REGISTER = Register()

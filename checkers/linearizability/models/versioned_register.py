@@ -11,7 +11,7 @@ open; the first reading of it then fixes it, so that such a reading is not read-
 In a history, `version` and `expected_version` are fields beside the value; ZooKeeper's -1 expects nothing.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ from fencepost.checkers.linearizability.models.reading import (
     refused_as,
 )
 from fencepost.checkers.linearizability.near_linear import versions
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, INFO, OK, Call
 
@@ -97,6 +97,19 @@ class VersionedRegister(SequentialModel):
             told = operation.result
             return bool(self.value) or told is None or told[1] is None or told[0] not in (None, self.version)
         return operation.f == "cas" and operation.result is False
+
+    def observed(self, operation: Operation) -> Iterable[Hashable]:
+        """What was read."""
+        told = operation.result
+        return [told[1]] if operation.f in READS and told is not None and told[1] is not None else []
+
+    def rename(self, operation: Operation, observed: Container[Hashable]) -> Operation:
+        """What was written."""
+        if operation.f == "write" and operation.argument not in observed:
+            return operation._replace(argument=UNOBSERVED)
+        if operation.f == "cas" and operation.argument[1] not in observed:
+            return operation._replace(argument=(operation.argument[0], UNOBSERVED))
+        return operation
 
 
 def make(initial: Any = None) -> VersionedRegister:

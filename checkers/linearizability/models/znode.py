@@ -10,13 +10,14 @@ None expect nothing. A created znode starts at version 0 again. Only the refusal
 evidence; an operation that failed otherwise is left out.
 """
 
+from collections.abc import Container, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from fencepost.checkers.linearizability.models.base import SequentialModel, Step, unknown_function
 from fencepost.checkers.linearizability.models.kind import ModelKind, no_initial
 from fencepost.checkers.linearizability.models.reading import operation_of, reader, refused_as
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation
+from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation
 from fencepost.histories.pairing import FAIL, OK, Call
 
 NODE_EXISTS, NO_NODE, BAD_VERSION = "NodeExists", "NoNode", "BadVersion"
@@ -80,6 +81,19 @@ class Znode(SequentialModel):
     def readonly(self, operation: Operation) -> bool:
         """Gets and refusals."""
         return operation.f == "get" or operation.result in REFUSALS
+
+    def observed(self, operation: Operation) -> Iterable[Hashable]:
+        """What was got."""
+        told = operation.result
+        return [told[0]] if operation.f == "get" and told is not None and told not in REFUSALS else []
+
+    def rename(self, operation: Operation, observed: Container[Hashable]) -> Operation:
+        """What it was created with or set to."""
+        if operation.f == "create" and operation.argument[0] not in observed:
+            return operation._replace(argument=(UNOBSERVED, operation.argument[1]))
+        if operation.f == "set" and operation.argument[1] not in observed:
+            return operation._replace(argument=(operation.argument[0], UNOBSERVED))
+        return operation
 
 
 def make(initial: Any = None) -> Znode:
