@@ -455,6 +455,17 @@ class Partition:
             error = errors.NOT_LEADER_OR_FOLLOWER
         return error
 
+    def is_idle(self, request: FetchRequest) -> bool:
+        """Whether a follower's fetch is right, finds nothing and can commit nothing. Most are such: it is found out
+        first, and nothing is built."""
+        log = self.log
+        return (
+            request.fetch_offset == log.end_offset == self.high_watermark
+            and request.current_leader_epoch == self.leader_epoch and self.role == LEADER
+            and request.last_fetched_epoch == log.latest_epoch
+            and request.topic_id == self.topic_id and request.replica_id in self.followers
+            and not self.is_stale_incarnation(request.replica_id, request.replica_epoch))
+
     def fetch(self, request: FetchRequest, count: bool = True) -> FetchResponse:
         """Serve a fetch: divergence, or records; a follower's position is noted if `count`.
 
@@ -475,7 +486,7 @@ class Partition:
             return FetchResponse(
                 errors.OFFSET_OUT_OF_RANGE, self.high_watermark, self.log.start_offset, (), (-1, self.log.end_offset))
         if count and self.may_count_fetch(diverging):
-            self._note_fetch(request)
+            self.note_fetch(request)
         if diverging is not None:
             return FetchResponse(
                 None, self.high_watermark, self.log.start_offset, (), diverging, leader_epoch=self.leader_epoch)
@@ -499,21 +510,25 @@ class Partition:
         """Whether a fetch's offset says what the follower has: not if its log diverges (KAFKA-13141)."""
         return diverging is None
 
-    def _note_fetch(self, request: FetchRequest) -> None:
-        follower = self.followers.get(request.replica_id)
+    def note_fetch(self, request: FetchRequest) -> None:
+        """A fetch says what the follower has; that may let it join the ISR, and records be committed."""
+        replica, end_offset = request.replica_id, self.log.end_offset
+        follower = self.followers.get(replica)
         if follower is None:
             return
         now_us = self._node.wall_us
-        if request.fetch_offset >= self.log.end_offset:
+        if request.fetch_offset >= end_offset:
             follower.last_caught_up_us = max(follower.last_caught_up_us, now_us)
         elif request.fetch_offset >= follower.last_fetch_leader_end_offset and follower.last_fetch_us:
             follower.last_caught_up_us = max(follower.last_caught_up_us, follower.last_fetch_us)
         follower.end_offset = request.fetch_offset
         follower.broker_epoch = request.replica_epoch
         follower.last_fetch_us = now_us
-        follower.last_fetch_leader_end_offset = self.log.end_offset
-        self.maybe_expand_isr(request.replica_id)
-        self.maybe_advance_high_watermark()
+        follower.last_fetch_leader_end_offset = end_offset
+        if replica not in self.isr:
+            self.maybe_expand_isr(replica)
+        if self.high_watermark < end_offset:
+            self.maybe_advance_high_watermark()
 
 
 def record_id(record: Record) -> str:

@@ -258,17 +258,22 @@ class ReplicaManager:
             self._parked[request.replica_id] = ParkedFetch(request, reply, timer)
 
     def _answer_follower(self, request: FollowerFetchRequest, reply: Reply, count: bool, force: bool = False) -> bool:
-        answers = []
+        answers: list[tuple[FetchRequest, FetchResponse]] = []
         urgent = force
         for part in request.partitions:
             partition = self.partitions.get(f"{part.topic}-{part.partition}")
             if partition is None:
-                answer = FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION)
-            else:
-                answer = partition.fetch(part, count)
+                answers.append((part, FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION)))
+                urgent = True
+                continue
+            if partition.is_idle(part) and not self._is_news(partition, part, reply):
+                if count:
+                    partition.note_fetch(part)
+                continue
+            answer = partition.fetch(part, count)
             if answer.error is not None or answer.records or answer.diverging is not None:
                 urgent = True
-            elif partition is not None and not self._is_news(partition, part, answer, reply):
+            elif not self._is_news(partition, part, reply):
                 continue
             answers.append((part, answer))
         if not urgent:
@@ -281,10 +286,11 @@ class ReplicaManager:
         return True
 
     @staticmethod
-    def _is_news(partition: Partition, part: FetchRequest, answer: FetchResponse, reply: Reply) -> bool:
+    def _is_news(partition: Partition, part: FetchRequest, reply: Reply) -> bool:
+        """Whether the follower has not been told this high watermark over this connection."""
         follower = partition.followers.get(part.replica_id)
         return follower is None or follower.told is None or (
-            follower.told[0] is not reply.connection or follower.told[1] != answer.high_watermark)
+            follower.told[0] is not reply.connection or follower.told[1] != partition.high_watermark)
 
     def _expire_parked(self, replica_id: int) -> None:
         parked = self._parked.pop(replica_id, None)
