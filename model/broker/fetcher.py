@@ -8,7 +8,8 @@ in its current epoch is left alone until metadata brings a new one.
 from typing import Any
 
 from fencepost.model import errors
-from fencepost.model.broker.partition import FOLLOWER, Partition
+from fencepost.model.broker.partition import Partition
+from fencepost.model.broker.partition_core import FOLLOWER
 from fencepost.model.config import BYTES_PER_RECORD, KafkaConfig
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.data import (

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Protocol
 from fencepost.model import errors
 from fencepost.model.broker.controller_channel import ControllerChannel
 from fencepost.model.broker.fetcher import ReplicaFetcher
-from fencepost.model.broker.partition import LEADER, Partition
+from fencepost.model.broker.partition import Partition
+from fencepost.model.broker.partition_core import LEADER
 from fencepost.model.broker.replica_log import ReplicaLog
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig

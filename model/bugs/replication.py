@@ -1,7 +1,8 @@
 """Known bugs of replication: what Kafka's data plane did, or would do without one of its guards."""
 
 from fencepost.model.broker.fetcher import ReplicaFetcher
-from fencepost.model.broker.partition import FollowerState, Partition
+from fencepost.model.broker.partition import Partition
+from fencepost.model.broker.partition_core import FollowerState
 from fencepost.model.bugs.registry import KnownBug
 
 
