@@ -7,4 +7,5 @@ from fencepost.checkers.anomaly_report import AnomalyModel
 ANOMALY_MODELS: dict[str, AnomalyModel] = {
     "kafka": log_anomalies.MODEL,
     "list-append": transactions.LIST_APPEND,
+    "rw-register": transactions.RW_REGISTER,
 }

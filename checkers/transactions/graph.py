@@ -27,11 +27,16 @@ EDGE_NAMES = {WW: "ww", WR: "wr", RW: "rw", PROCESS: "process", REALTIME: "realt
 
 
 class Evidence(NamedTuple):
-    """Why an edge is there: the key, its version (written or read by the first), and the version that follows it."""
+    """Why an edge is there.
+
+    key, value, following: the key, its version (written or read by the first), and the version that follows that.
+    because: why the one is taken to follow the other, in words, where the versions do not show it.
+    """
 
     key: Any
     value: Any
     following: Any = None
+    because: str = ""
 
 
 class DependencyGraph:

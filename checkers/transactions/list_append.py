@@ -82,7 +82,7 @@ def _link(graph: DependencyGraph, order: ListOrder) -> None:
 
 def wording(kind: int, evidence: Evidence, before: str, after: str) -> str:
     """What an edge means for lists."""
-    key, value, following = evidence
+    key, value, following, _ = evidence
     if kind == WW:
         return f"{after} appended {following!r} to {key} after {before} had appended {value!r}"
     if kind == WR:

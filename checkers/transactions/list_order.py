@@ -47,7 +47,7 @@ def incompatible_orders(order: ListOrder) -> Iterator[Anomaly]:
         process 1   r x [1, 2]                            ok
         process 2   r x [1, 3, 2]                         ok     <- 2 came before 3, and after it
 
-    Elle takes it for a dirty read. One case a key. `info`: reads count where their completion says what they returned.
+    Elle takes it for a dirty read. One case a key. `info`: only reads of `ok` transactions count.
     """
     told: set[Any] = set()
     for transaction in order.history.possible:
@@ -69,7 +69,7 @@ def duplicate_elements(order: ListOrder) -> Iterator[Anomaly]:
         process 0   append x 1, append x 2    ok
         process 1   r x [1, 2, 1]             ok       <- 1 twice
 
-    `info`: reads count where their completion says what they returned.
+    `info`: only reads of `ok` transactions count.
     """
     for transaction in order.history.possible:
         for f, key, value in transaction.operations:

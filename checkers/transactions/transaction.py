@@ -5,7 +5,7 @@ An operation's value is a list of micro-operations: `["append", key, element]` a
 and null in a completion of `ok` means the initial state: the empty list, or a register that was never written.
 
 What `info` means: nobody knows whether the transaction took effect, so that its writes may be seen and need not be. Its
-reads count only where the completion says what they returned.
+reads prove nothing, even where its completion says what they returned: if it aborted, they may have shown anything.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Transaction(NamedTuple):
 
     number: the index of its invocation in the history.
     call, ret: its interval; `ret` None if nobody knows whether it took effect.
-    operations: its micro-operations in their order; of reads only those whose result is known.
+    operations: its micro-operations in their order; reads only of an `ok` one.
     """
 
     number: int
@@ -89,7 +89,7 @@ def _micro_operations(call: Call, write: str) -> list[MicroOperation]:
             third = rest[0] if rest else None
             if f == write:
                 operations.append(MicroOperation(f, hashable(key), hashable(third)))
-            elif third is not None or call.type == OK:
+            elif call.type == OK:
                 read = hashable(third)
                 if lists and not isinstance(read, tuple | None):
                     raise ValueError

@@ -31,25 +31,25 @@ def one_by_one(*lines: str) -> list[Call]:
 
 
 def overlapping(*lines: str) -> list[Call]:
-    """Transactions all of which overlap; written likewise."""
+    """Transactions that overlap, but for those of one process; written likewise."""
     return _written(lines, overlapping=True)
 
 
 def _written(lines: tuple[str, ...], *, overlapping: bool) -> list[Call]:
     history = ClientHistory()
-    endings = []
+    open_: dict[int, tuple[str, int, str, list[list[Any]]]] = {}
     for line in sorted(lines, key=lambda line: LONG not in line):
         head, _, text = line.partition(":")
         process, _, type_ = head.partition(" ")
         operations = micro_operations(text.partition("<-")[0])
+        if int(process) in open_:
+            history.complete(*open_.pop(int(process)))
         history.invoke(int(process), "txn", invoked(operations))
-        ending = (type_ or "ok", int(process), "txn", operations)
-        if overlapping or LONG in line:
-            endings.append(ending)
-        else:
-            history.complete(*ending)
-    for ending in endings:
-        history.complete(*ending)
+        open_[int(process)] = (type_ or "ok", int(process), "txn", operations)
+        if not overlapping and LONG not in line:
+            history.complete(*open_.pop(int(process)))
+    for completion in open_.values():
+        history.complete(*completion)
     return history.calls()
 
 
