@@ -12,7 +12,8 @@ of epoch 5 (VOTE-NOT-FSYNCED); or a former leader of epoch 5, which voted for it
 *MonotonicEpoch.* A replica's epoch never falls, restarts included. Example: voter 2 is in epoch 5, loses power and is
 back in epoch 4.
 
-*NoIllegalState.* No replica meets what cannot be, such as a leader's request to cut its log below what is committed.
+*NoIllegalState.* No replica meets what cannot be, such as a leader's request to cut its log below what is committed;
+nor does a controller, such as a committed record that does not fit the metadata before it.
 
 Excused is only what a wiped disk (`disk-lost` with `wiped`) makes a voter forget: its own epoch and vote; a second
 leader only if fewer than n - majority + 1 voters still remember their vote for the first.
@@ -32,13 +33,15 @@ NO_ILLEGAL_STATE = "NoIllegalState"
 
 WIPED = "wiped-disk"
 
+_WHO = {"raft-fatal": "Raft replica", "controller-fatal": "controller"}
+
 
 class RaftElections(Findings):
     """Checks the rules above in constant time per event."""
 
     name = "raft-elections"
     needs = frozenset({"raft-state"})
-    consumes = frozenset({"raft-state", "raft-vote-granted", "raft-fatal", "disk-lost"})
+    consumes = frozenset({"raft-state", "raft-vote-granted", "raft-fatal", "controller-fatal", "disk-lost"})
 
     def __init__(self, header: dict[str, Any]) -> None:
         super().__init__(header)
@@ -61,7 +64,7 @@ class RaftElections(Findings):
             self._on_state(event, event.node)
         elif event.f == "raft-vote-granted":
             self._on_vote(event, event.node)
-        elif event.f == "raft-fatal":
+        elif event.f in ("raft-fatal", "controller-fatal"):
             self._on_fatal(event, event.node)
         elif event.key in (QUORUM_STATE, METADATA_LOG) and event.value.get("wiped"):
             self._on_wiped(event, event.node)
@@ -145,7 +148,7 @@ class RaftElections(Findings):
 
     def _on_fatal(self, event: Event, node: int) -> None:
         message = (
-            f"At {seconds(event.time_us)} the Raft replica of node {node} stopped its process: "
+            f"At {seconds(event.time_us)} the {_WHO[event.f]} of node {node} stopped its process: "
             f"{event.value['reason']}. A correct quorum never gets there.")
         if self._wiped:
             self.excuse(NO_ILLEGAL_STATE, WIPED, f"{message} Excused: a disk of the quorum was wiped before.", event,

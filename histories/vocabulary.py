@@ -105,6 +105,12 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "A replica met what cannot be in a correct quorum; as in Kafka, its process ends.",
     ),
     # --- the controller
+    "controller-fatal": (
+        "",
+        "reason (in words)",
+        "leader_epoch (of its replica)",
+        "A controller met what cannot be in a correct quorum; as in Kafka, its process ends.",
+    ),
     "controller-claimed": (
         "",
         "next_offset, epoch_start_offset",

@@ -1,5 +1,6 @@
 """Rules about the quorum's elections: each fires on a history that breaks it, and on no similar innocent one."""
 
+import pytest
 from written_history import WrittenHistory
 
 
@@ -72,9 +73,10 @@ def test_an_epoch_that_stays_over_a_restart_is_no_offence():
     assert history.rules() == []
 
 
-def test_a_replica_that_meets_what_cannot_be():
+@pytest.mark.parametrize("fatal", ["raft-fatal", "controller-fatal"])
+def test_a_replica_or_controller_that_meets_what_cannot_be(fatal):
     history = WrittenHistory()
-    history.observe("raft-fatal", 2, {"reason": "the log would be cut"}, leader_epoch=5)
+    history.observe(fatal, 2, {"reason": "the log would be cut"}, leader_epoch=5)
     assert history.rules() == ["NoIllegalState"]
 
 

@@ -7,14 +7,14 @@ from controller_node import A_MOMENT_US, CONFIG, ControllerWorld
 from fencepost.model import errors
 from fencepost.model.controller.quorum_controller import QuorumController
 from fencepost.model.metadata.image import MetadataImage
-from fencepost.model.metadata.records import FeatureLevelRecord, NoOpRecord, TopicRecord
+from fencepost.model.metadata.records import FeatureLevelRecord, NoOpRecord, PartitionChangeRecord, TopicRecord
 from fencepost.model.protocol.controller import (
     AdminRequest,
     AllocateProducerIdsRequest,
     BrokerRegistrationRequest,
     EnvelopeRequest,
 )
-from fencepost.model.protocol.raft import SnapshotId
+from fencepost.model.protocol.raft import Batch, SnapshotId
 
 
 def create(topic: str) -> EnvelopeRequest:
@@ -230,6 +230,16 @@ def test_an_active_controller_that_is_given_a_snapshot_ends() -> None:
     world.pass_time()
     assert not world.node.running
     assert world.observed("raft-snapshot-loaded")[0].value["state"] == "leader"
+    assert "given" in world.observed("controller-fatal")[0].value["reason"]
+
+
+def test_a_standby_that_is_given_a_record_without_its_topic_ends() -> None:
+    world = ControllerWorld(active=False)
+    record = PartitionChangeRecord("orders@0", 0, leader=1)
+    world.controller.handle_commit((Batch(7, 3, (record,), ""),))
+    world.pass_time()
+    assert not world.node.running
+    assert "offset 7" in world.observed("controller-fatal")[0].value["reason"]
 
 
 def test_events_run_after_a_latency_and_in_order() -> None:

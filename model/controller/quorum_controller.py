@@ -354,7 +354,7 @@ class QuorumController:
             if self.is_active:
                 self._state.commit_applied(batch)
             elif not self._replay(batch):
-                self._halt()
+                self._halt(f"a record of the batch at offset {batch.base_offset} does not fit what was applied before")
                 return
             self._observe_applied(batch)
             self._records_since_snapshot += len(batch.records)
@@ -416,10 +416,11 @@ class QuorumController:
         }
         self._node.observe("raft-snapshot-loaded", value=value, leader_epoch=self._raft.epoch)
         if self.is_active:
-            self._halt()
+            self._halt(f"it is active and was given {snapshot_id} to load")
 
-    def _halt(self) -> None:
+    def _halt(self, reason: str) -> None:
         """A fatal fault: Kafka's fault handler ends the process."""
+        self._node.observe("controller-fatal", value={"reason": reason}, leader_epoch=self._raft.epoch)
         self._node.kill()
 
 
