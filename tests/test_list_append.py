@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from transaction_history import SerialStore, example, micro_operations, one_by_one, overlapping
 
 from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.budget import WorkBudget
 from fencepost.checkers.transactions import LIST_APPEND
 from fencepost.checkers.transactions.list_append import analyse
 from fencepost.histories.errors import HistoryError, InputError
@@ -210,6 +211,16 @@ class TestCycles:
         assert "appended 2 to x after T1 had appended 1" in words
         assert "read y = [], which T1 overwrote by appending 1" in words
         assert words.endswith("a contradiction.")
+
+
+class TestBudget:
+    def test_what_is_found_before_the_budget_runs_out_is_reported(self) -> None:
+        calls = overlapping("0: append x 1 r x [] r y null", "1: append y 1 r x null")
+        assert analyse(calls, budget=WorkBudget(0)).verdict == "unknown"
+        report = analyse(calls, budget=WorkBudget(2 * len(calls)))
+        assert report.kinds == ["internal"]
+        assert "not everything was looked at within the limit of" in report.words()
+        assert analyse(calls).kinds == ["G2-item", "internal"]
 
 
 class TestReport:

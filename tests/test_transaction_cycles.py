@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fencepost.checkers.linearizability.budget import Unlimited
 from fencepost.checkers.transactions.consistency import (
     CYCLES,
     MODELS,
@@ -79,7 +80,7 @@ def is_found(kind: str, found: set[str]) -> bool:
 @settings(max_examples=600, deadline=None)
 @given(graphs())
 def test_every_kind_of_cycle_is_found_in_its_component_or_implied(graph: DependencyGraph) -> None:
-    cycles = list(find_cycles(graph))
+    cycles = list(find_cycles(graph, Unlimited()))
     brute = list(all_cycles(graph))
     for component in graph.components():
         found = {cycle.kind for cycle in cycles if cycle.nodes[0] in component}
@@ -100,7 +101,7 @@ def assert_is_real(graph: DependencyGraph, cycle: Cycle) -> None:
 @settings(max_examples=300, deadline=None)
 @given(graphs())
 def test_without_worse_cycles_the_nonadjacent_ones_are_found_too(graph: DependencyGraph) -> None:
-    cycles = list(find_cycles(graph))
+    cycles = list(find_cycles(graph, Unlimited()))
     kinds = {kind for _, kind in all_cycles(graph)}
     if not any(kind.startswith(("G0", "G1c", "G-single")) for kind in kinds):
         assert {cycle.kind for cycle in cycles if "nonadjacent" in cycle.kind} or not any("nonadj" in k for k in kinds)

@@ -11,8 +11,8 @@ and allowed.
 from collections.abc import Iterator
 
 from fencepost.checkers.anomaly_report import Anomaly, plain
-from fencepost.checkers.log_anomalies.operations import SUBSCRIBE, LogOperation, Record
-from fencepost.checkers.log_anomalies.view import KnownLog, LogView, shown
+from fencepost.checkers.log_anomalies.operations import SUBSCRIBE, LogOperation, Record, shown
+from fencepost.checkers.log_anomalies.view import KnownLog, LogView
 from fencepost.histories.event import FAIL, OK
 
 _MOVED = "a group may move its subscribers' partitions between their operations"

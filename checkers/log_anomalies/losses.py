@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from fencepost.checkers.anomaly_report import Anomaly, plain
-from fencepost.checkers.log_anomalies.operations import Record
-from fencepost.checkers.log_anomalies.view import KnownLog, LogView, shown
+from fencepost.checkers.log_anomalies.operations import Record, shown
+from fencepost.checkers.log_anomalies.view import KnownLog, LogView
 from fencepost.histories.event import OK
 
 #: Values of an unseen anomaly that are kept with it; the rest is counted.

@@ -39,6 +39,7 @@ class LogOperation(NamedTuple):
 
     number: the index of its invocation in the history.
     type: `ok`, `fail` or `info`.
+    call, ret: its interval; `ret` None if nobody knows whether it took effect.
     sends, polls: by key, the records in the order in which they were sent or came back.
     assigned: the keys of an `assign` or `subscribe`; None of any other operation.
     rebalanced: keys whose assignment changed while it ran (Jepsen's rebalance log).
@@ -48,6 +49,8 @@ class LogOperation(NamedTuple):
     number: int
     process: Any
     type: str
+    call: int
+    ret: int | None
     f: str
     sends: dict[str, list[Record]]
     polls: dict[str, list[Record]]
@@ -58,6 +61,19 @@ class LogOperation(NamedTuple):
     def words(self) -> str:
         """Which operation it is, in words."""
         return f"operation {self.number} (process {self.process}, {self.type})"
+
+    def content(self) -> str:
+        """What it sent and polled, in words."""
+        return ", ".join([
+            f"{did} {shown(records)} {to} log {key}"
+            for did, to, by_key in (("sent", "to", self.sends), ("polled", "from", self.polls))
+            for key, records in by_key.items() if records])
+
+
+def shown(records: list[Record], limit: int = 8) -> str:
+    """The records in words, the first few of them."""
+    words = ", ".join([record.words() for record in records[:limit]])
+    return words if len(records) <= limit else f"{words} and {len(records) - limit} more"
 
 
 def log_operations(calls: Iterable[Call]) -> list[LogOperation]:
@@ -73,7 +89,8 @@ def log_operations(calls: Iterable[Call]) -> list[LogOperation]:
             value = completed_value(call)
             keys = tuple([str(hashable(key)) for key in value]) if isinstance(value, list | tuple) else ()
             rewinds = any(extra.get("seek-to-beginning?") for extra in (call.extra_invoke, call.extra_ok))
-            operations.append(LogOperation(call.index, call.process, call.type, call.f, {}, {}, keys, (), rewinds))
+            operations.append(LogOperation(
+                call.index, call.process, call.type, call.call, call.ret, call.f, {}, {}, keys, (), rewinds))
     return operations
 
 
@@ -97,7 +114,8 @@ def _transaction(call: Call) -> LogOperation:
                 'write ["send", key, [offset, value]] or ["poll", {key: [[offset, value], ...]}]') from None
     rebalances = call.extra_ok.get("rebalance-log") or ()
     rebalanced = tuple([str(hashable(key)) for rebalance in rebalances for key in rebalance.get("keys") or ()])
-    return LogOperation(call.index, call.process, call.type, call.f, sends, polls, None, rebalanced)
+    return LogOperation(
+        call.index, call.process, call.type, call.call, call.ret, call.f, sends, polls, None, rebalanced)
 
 
 def _sent(value: Any) -> Record:

@@ -63,6 +63,7 @@ class Contract(NamedTuple):
 
     uncommitted_reads: str | None = None
     unseen: str | None = None
+    information_cycles: str | None = None
 
 
 class LogView:
@@ -118,9 +119,3 @@ class LogView:
                         if offset is not None:
                             log.setdefault(offset, {}).setdefault(value, operation)
         return held
-
-
-def shown(records: list[Record], limit: int = 8) -> str:
-    """The records in words, the first few of them."""
-    words = ", ".join([record.words() for record in records[:limit]])
-    return words if len(records) <= limit else f"{words} and {len(records) - limit} more"

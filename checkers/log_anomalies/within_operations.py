@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from fencepost.checkers.anomaly_report import Anomaly, plain
-from fencepost.checkers.log_anomalies.operations import LogOperation, Record
-from fencepost.checkers.log_anomalies.view import LogView, shown
+from fencepost.checkers.log_anomalies.operations import LogOperation, Record, shown
+from fencepost.checkers.log_anomalies.view import LogView
 
 _INTERLEAVED = "Kafka never isolates sends: those of concurrent producers interleave"
 

@@ -13,6 +13,7 @@ G-nonadjacent may stay unfound. Nothing is lost by it that the worse one does no
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from fencepost.checkers.linearizability.budget import Budget
 from fencepost.checkers.transactions.consistency import CYCLES, implied
 from fencepost.checkers.transactions.consistency import PROCESS as PROCESS_VARIANT
 from fencepost.checkers.transactions.consistency import REALTIME as REALTIME_VARIANT
@@ -38,21 +39,25 @@ class Cycle(NamedTuple):
     edges: list[int]
 
 
-def find_cycles(graph: DependencyGraph) -> Iterator[Cycle]:
-    """A short cycle of each kind in each component, but of kinds that others of the component imply."""
+def find_cycles(graph: DependencyGraph, budget: Budget) -> Iterator[Cycle]:
+    """A short cycle of each kind in each component, but of kinds that others of the component imply.
+
+    Raises Exhausted, after the cycles found so far, when the budget runs out.
+    """
     for component in graph.components():
         members = set(component)
         edges = {
             before: {after: kinds for after, kinds in graph.edges.get(before, {}).items() if after in members}
             for before in component}
-        yield from _Component(edges).cycles()
+        yield from _Component(edges, budget).cycles()
 
 
 class _Component:
     """One strongly connected component. `edges` is before -> after -> kinds."""
 
-    def __init__(self, edges: dict[int, dict[int, int]]) -> None:
+    def __init__(self, edges: dict[int, dict[int, int]], budget: Budget) -> None:
         self.edges = edges
+        self._budget = budget
         self.found: set[str] = set()
         self.variant, self.order = "", 0
         self.kinds = 0
@@ -68,6 +73,7 @@ class _Component:
             if self.order and not self.kinds & _NEEDS[self.variant]:
                 continue
             for base, search in searches.items():
+                self._budget.spend(1)
                 if base + self.variant not in self.found:
                     for nodes in search():
                         cycle = self._classify(nodes, WR if base != "G0" else 0)

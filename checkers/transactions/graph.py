@@ -13,17 +13,46 @@ comes after what had completed before it was invoked, and before nothing: it may
 like any other's, for nothing can come after them unless somebody saw them.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import networkx as nx
 
-from fencepost.checkers.transactions.transaction import Transaction
 from fencepost.histories.event import OK
 
 WW, WR, RW, PROCESS, REALTIME = 1, 2, 4, 8, 16
 #: What each kind of edge is called.
 EDGE_NAMES = {WW: "ww", WR: "wr", RW: "rw", PROCESS: "process", REALTIME: "realtime"}
+
+
+class Node(Protocol):
+    """What the graph needs of a transaction (see `Transaction`)."""
+
+    @property
+    def number(self) -> int:
+        """The index of its invocation in the history."""
+
+    @property
+    def process(self) -> Any:
+        """Who ran it."""
+
+    @property
+    def type(self) -> str:
+        """`ok`, `fail` or `info`."""
+
+    @property
+    def call(self) -> int:
+        """When it was invoked."""
+
+    @property
+    def ret(self) -> int | None:
+        """When it completed; None if nobody knows whether it took effect."""
+
+    def words(self) -> str:
+        """Which one it is, in words."""
+
+    def content(self) -> str:
+        """What it did, in words."""
 
 
 class Evidence(NamedTuple):
@@ -46,7 +75,7 @@ class DependencyGraph:
     evidence: of each (before, after, ww or wr or rw), the first that was found.
     """
 
-    def __init__(self, transactions: list[Transaction]) -> None:
+    def __init__(self, transactions: Sequence[Node]) -> None:
         self.transactions = transactions
         self.edges: dict[int, dict[int, int]] = {}
         self.evidence: dict[tuple[int, int, int], Evidence] = {}
@@ -87,7 +116,7 @@ def strong_components(edges: Mapping[int, Iterable[int]]) -> list[list[int]]:
     return sorted([sorted(found) for found in nx.strongly_connected_components(graph) if len(found) > 1])
 
 
-def real_time_order(transactions: Mapping[int, Transaction]) -> list[tuple[int, int]]:
+def real_time_order(transactions: Mapping[int, Node]) -> list[tuple[int, int]]:
     """(before, after) of nodes, the fewest whose paths give: before completed ere after was invoked.
 
     Intervals are closed: what is invoked at the time at which another completes overlaps it.

@@ -6,10 +6,12 @@ longest read. Source: Kingsbury and Alvaro, *Elle* (VLDB 2020), and elle.list-ap
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from fencepost.checkers.anomaly_report import Anomaly, AnomalyReport, plain
-from fencepost.checkers.transactions.analysis import analyse_transactions
+from fencepost.checkers.linearizability.budget import Budget, Unlimited
+from fencepost.checkers.transactions.analysis import Prepared, analyse_transactions, metered
 from fencepost.checkers.transactions.graph import RW, WR, WW, DependencyGraph, Evidence
 from fencepost.checkers.transactions.judgement import DEFAULT_MODELS
 from fencepost.checkers.transactions.list_order import (
@@ -30,42 +32,41 @@ from fencepost.histories.pairing import Call
 
 
 def analyse(
-    calls: Iterable[Call], *, consistency_models: Sequence[str] = DEFAULT_MODELS, anomalies: Sequence[str] = ()
+    calls: Iterable[Call], *, consistency_models: Sequence[str] = DEFAULT_MODELS, anomalies: Sequence[str] = (),
+    budget: Budget | None = None,
 ) -> AnomalyReport:
     """The anomalies of a history of transactions on lists.
 
     consistency_models: what the history should satisfy; anomalies that none of them forbids are allowed.
     anomalies: names of anomalies that count beside those.
-    The verdict is `unknown` if nothing can be inferred: no transaction depends on another, or a value was appended to
-    one key twice. Raises HistoryError for a micro-operation that is neither an append nor a read, and InputError for an
-    unknown model or anomaly.
+    budget: how much work it may cost; None for any.
+    The verdict is `unknown` if nothing can be inferred (no transaction depends on another, or a value was appended to
+    one key twice) or the budget ran out. Raises HistoryError for a micro-operation that is neither an append nor a
+    read, and InputError for an unknown model or anomaly.
     """
-    history = Observations(transactions(calls, "append"), tuple)
-    order = ListOrder(history)
+    meter = budget or Unlimited()
 
-    def found() -> Iterator[Anomaly]:
-        yield from duplicate_elements(order)
-        yield from incompatible_orders(order)
-        yield from dirty_updates(order)
-        yield from aborted_reads(history)
-        yield from intermediate_reads(history)
-        yield from internal_inconsistencies(history)
-        yield from future_reads(history)
-        yield from lost_updates(history)
+    def prepare() -> Prepared:
+        history = Observations(transactions(metered(calls, meter), "append"), tuple)
+        order = ListOrder(history)
+        return Prepared(history, _graph(order, meter), chain(
+            duplicate_elements(order), incompatible_orders(order), dirty_updates(order), aborted_reads(history),
+            intermediate_reads(history), internal_inconsistencies(history), future_reads(history),
+            lost_updates(history)))
 
-    graph = DependencyGraph(history.possible)
-    _link(graph, order)
-    return analyse_transactions(history, graph, found(), wording, consistency_models, anomalies)
+    return analyse_transactions(prepare, wording, consistency_models, anomalies, meter)
 
 
-def _link(graph: DependencyGraph, order: ListOrder) -> None:
-    """Add the ww, wr and rw edges."""
+def _graph(order: ListOrder, budget: Budget) -> DependencyGraph:
+    """The graph with the ww, wr and rw edges."""
+    possible = order.history.possible
+    graph = DependencyGraph(possible)
     readers: dict[Any, dict[Any, list[int]]] = {}
-    for node, transaction in enumerate(graph.transactions):
+    for node, transaction in enumerate(possible):
         for f, key, value in transaction.operations:
             if f == READ:
                 readers.setdefault(key, {}).setdefault(value[-1:], []).append(node)
-    for node, transaction in enumerate(graph.transactions):
+    for node, transaction in enumerate(metered(possible, budget)):
         for f, key, value in transaction.operations:
             writers = order.history.writers.get(key, {})
             if f == READ:
@@ -78,6 +79,7 @@ def _link(graph: DependencyGraph, order: ListOrder) -> None:
                 graph.link(writers[preceding[0]], node, WW, Evidence(key, preceding[0], value))
             for reader in readers.get(key, {}).get(preceding, ()):
                 graph.link(reader, node, RW, Evidence(key, preceding, value))
+    return graph
 
 
 def wording(kind: int, evidence: Evidence, before: str, after: str) -> str:

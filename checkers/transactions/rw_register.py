@@ -6,10 +6,12 @@ many anti-dependencies cannot be seen. Source: Kingsbury and Alvaro, *Elle* (VLD
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from fencepost.checkers.anomaly_report import Anomaly, AnomalyReport, plain
-from fencepost.checkers.transactions.analysis import analyse_transactions
+from fencepost.checkers.linearizability.budget import Budget, Unlimited
+from fencepost.checkers.transactions.analysis import Prepared, analyse_transactions, metered
 from fencepost.checkers.transactions.graph import RW, WR, WW, DependencyGraph, Evidence
 from fencepost.checkers.transactions.judgement import DEFAULT_MODELS
 from fencepost.checkers.transactions.observations import (
@@ -27,6 +29,7 @@ from fencepost.histories.pairing import Call
 def analyse(
     calls: Iterable[Call], *, consistency_models: Sequence[str] = DEFAULT_MODELS, anomalies: Sequence[str] = (),
     wfr_keys: bool = False, sequential_keys: bool = False, linearizable_keys: bool = False,
+    budget: Budget | None = None,
 ) -> AnomalyReport:
     """The anomalies of a history of transactions on registers.
 
@@ -34,33 +37,32 @@ def analyse(
     anomalies: names of anomalies that count beside those.
     wfr_keys, sequential_keys, linearizable_keys: what the database promises of each single key, and may therefore be
         used to order its versions. An assumption that it does not promise gives false alarms.
-    The verdict is `unknown` if nothing can be inferred: no transaction depends on another, or a value was written to
-    one key twice. Raises HistoryError for a micro-operation that is neither a write nor a read, and InputError for an
-    unknown model or anomaly.
+    budget: how much work it may cost; None for any.
+    The verdict is `unknown` if nothing can be inferred (no transaction depends on another, or a value was written to
+    one key twice) or the budget ran out. Raises HistoryError for a micro-operation that is neither a write nor a read,
+    and InputError for an unknown model or anomaly.
     """
-    history = Observations(transactions(calls, "w"), _seen)
-    orders = VersionOrders(history, {
-        "wfr-keys": wfr_keys, "sequential-keys": sequential_keys, "linearizable-keys": linearizable_keys})
+    meter = budget or Unlimited()
+    assumptions = {
+        "wfr-keys": wfr_keys, "sequential-keys": sequential_keys, "linearizable-keys": linearizable_keys}
 
-    def found() -> Iterator[Anomaly]:
-        yield from cyclic_versions(orders)
-        yield from aborted_reads(history)
-        yield from intermediate_reads(history)
-        yield from internal_inconsistencies(history)
-        yield from future_reads(history)
-        yield from lost_updates(history)
+    def prepare() -> Prepared:
+        history = Observations(transactions(metered(calls, meter), "w"), _seen)
+        orders = VersionOrders(history, assumptions)
+        return Prepared(history, _graph(orders, meter), chain(
+            cyclic_versions(orders), aborted_reads(history), intermediate_reads(history),
+            internal_inconsistencies(history), future_reads(history), lost_updates(history)))
 
-    graph = DependencyGraph(history.possible)
-    _link(graph, orders)
-    return analyse_transactions(history, graph, found(), wording, consistency_models, anomalies)
+    return analyse_transactions(prepare, wording, consistency_models, anomalies, meter)
 
 
 def _seen(value: Any) -> tuple[Any, ...]:
     return () if value is None else (value,)
 
 
-def _link(graph: DependencyGraph, orders: VersionOrders) -> None:
-    """Add the wr edges, and the ww and rw edges as far as the order of versions is known."""
+def _graph(orders: VersionOrders, budget: Budget) -> DependencyGraph:
+    """The graph with the wr edges, and the ww and rw edges as far as the order of versions is known."""
+    graph = DependencyGraph(orders.history.possible)
     readers: dict[Any, dict[Any, list[int]]] = {}
     writers: dict[Any, dict[Any, int]] = {}
     for node, touched in enumerate(orders.touched):
@@ -75,8 +77,9 @@ def _link(graph: DependencyGraph, orders: VersionOrders) -> None:
             if writer is not None and value is not None:
                 for node in nodes:
                     graph.link(writer, node, WR, Evidence(key, value))
-    for key, later in orders.later.items():
+    for key, later in metered(orders.later.items(), budget):
         _link_versions(graph, key, later, writers.get(key, {}), readers.get(key, {}))
+    return graph
 
 
 def _link_versions(
