@@ -2,10 +2,12 @@
 
 from fencepost.checkers import log_anomalies, transactions
 from fencepost.checkers.anomaly_report import AnomalyModel
+from fencepost.checkers.weaker import WEAKER
 
 #: name -> what it is and does; `ANOMALY_MODELS[name].analyse(calls, **options)` gives an `AnomalyReport`.
 ANOMALY_MODELS: dict[str, AnomalyModel] = {
     "kafka": log_anomalies.MODEL,
     "list-append": transactions.LIST_APPEND,
     "rw-register": transactions.RW_REGISTER,
+    **WEAKER,
 }

@@ -6,11 +6,9 @@ verdict: Kafka, say, never isolates writes, so interleaved sends are worth knowi
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from inspect import signature
 from typing import Any, NamedTuple
 
 from fencepost.checkers.verdict import INVALID, UNKNOWN, VALID
-from fencepost.histories.errors import InputError
 from fencepost.histories.pairing import Call
 
 #: Anomalies of one kind that `words` shows; all of them are in the data.
@@ -103,26 +101,6 @@ class AnomalyModel(NamedTuple):
     analyse: Callable[..., AnomalyReport]
     options: dict[str, str]
     kinds: dict[str, str]
-
-    def read_options(self, given: Iterable[str]) -> dict[str, Any]:
-        """The keyword options of `analyse` that these texts, "name=value", stand for.
-
-        Those that may be true or false take "yes" or "no", and "yes" may be left out; the others take names with commas
-        between them. Raises InputError for an unknown option or a value that it cannot have.
-        """
-        options: dict[str, Any] = {}
-        for text in given:
-            name, _, value = text.partition("=")
-            name = name.strip().replace("-", "_")
-            if name not in self.options:
-                raise InputError(f"--option {text}: there is no such option; known are {', '.join(self.options)}")
-            if not isinstance(signature(self.analyse).parameters[name].default, bool):
-                options[name] = tuple(part.strip() for part in value.split(",") if part.strip())
-            elif value in ("", "yes", "no"):
-                options[name] = value != "no"
-            else:
-                raise InputError(f"--option {text}: allowed is {name}=yes or {name}=no")
-        return options
 
 
 def report(anomalies: Iterable[Anomaly], undecidable: Sequence[str] = (), notes: Sequence[str] = ()) -> AnomalyReport:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fencepost import checkers
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
+from fencepost.checkers.linearizability import models as objects
 from fencepost.histories.history import FORMAT
 from fencepost.histories.vocabulary import FAULT_EVENTS, OBSERVATIONS, OPERATIONS
 from fencepost.model.bugs.catalogue import all_bugs
@@ -150,7 +151,7 @@ def anomalies() -> str:
     for name, model in ANOMALY_MODELS.items():
         sections += [
             f"## {name}", f"`--model {name}`: {model.description}.",
-            _table(("`--option`", "meaning"), [(f"`{option}`", says) for option, says in model.options.items()])]
+            _table(("option", "meaning"), [(f"`{option}`", says) for option, says in model.options.items()])]
         sections += [f"### {kind}\n\n{words}" for kind, words in model.kinds.items()]
     return _page(
         "Anomalies",
@@ -161,9 +162,24 @@ def anomalies() -> str:
         "verdict.", *sections)
 
 
+def models() -> str:
+    """The page about the objects that linearizability is judged by, from their modules."""
+    rows = [(f"`{kind.name}`", kind.summary, kind.initial or "always empty") for kind in objects.MODELS.values()]
+    sections = []
+    for module in dict.fromkeys(kind.make.__module__ for kind in objects.MODELS.values()):
+        words = import_module(module).__doc__ or ""
+        names = ", ".join(kind.name for kind in objects.MODELS.values() if kind.make.__module__ == module)
+        sections.append(f"## {names}\n\n{words.strip()}")
+    return _page(
+        "Models", "`fencepost check FILE --model NAME` asks whether the history is linearizable with respect to one of "
+        "these objects, each key on its own. Anomalies and the contracts that ask less are on "
+        "[a page of their own](anomalies.md); [a model of your own](../how-to/own-model.md) takes ten lines.",
+        _table(("name", "the object", "`--initial`"), rows), *sections)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "history-format.md": history_format, "configuration.md": configuration, "rules.md": rules, "bugs.md": bugs,
-    "schedules.md": schedules, "anomalies.md": anomalies,
+    "schedules.md": schedules, "anomalies.md": anomalies, "models.md": models,
 }
 
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from fencepost.checkers.linearizability.budget import Unlimited
 from fencepost.checkers.transactions.consistency import (
     CYCLES,
+    MODELS,
     canonical,
     forbidden,
     implied,
     impossible,
-    models,
     weakest,
 )
 from fencepost.checkers.transactions.cycles import Cycle, find_cycles
@@ -149,7 +149,7 @@ def test_processes_are_linked_through_what_completed() -> None:
 
 
 class TestModels:
-    @pytest.mark.parametrize(("anomaly", "expected"), [
+    @pytest.mark.parametrize(("anomaly", "models"), [
         ("G0", ["read-uncommitted"]), ("duplicate-elements", ["read-uncommitted"]),
         ("cyclic-versions", ["read-uncommitted"]), ("G1a", ["read-committed"]), ("G1b", ["read-committed"]),
         ("G1c", ["read-committed"]), ("incompatible-order", ["read-committed"]), ("dirty-update", ["read-committed"]),
@@ -161,8 +161,8 @@ class TestModels:
         ("G2-item-process", ["strong-session-serializable"]), ("G0-realtime", ["strong-read-uncommitted"]),
         ("G1c-realtime", ["strong-read-committed"]), ("G-single-realtime", ["strong-snapshot-isolation"]),
         ("G2-item-realtime", ["strict-serializable"])])
-    def test_the_weakest_models_that_an_anomaly_rules_out(self, anomaly: str, expected: list[str]) -> None:
-        assert sorted(weakest(impossible([anomaly]))) == expected
+    def test_the_weakest_models_that_an_anomaly_rules_out(self, anomaly: str, models: list[str]) -> None:
+        assert sorted(weakest(impossible([anomaly]))) == models
 
     def test_strict_serializability_forbids_every_cycle_and_is_ruled_out_by_every_anomaly(self) -> None:
         bad = forbidden(["strict-serializable"])
@@ -176,4 +176,4 @@ class TestModels:
 
     def test_names(self) -> None:
         assert canonical("PL-2.99") == canonical("repeatable_read") == "repeatable-read"
-        assert all(canonical(model) == model for model in models())
+        assert all(canonical(model) == model for model in MODELS)

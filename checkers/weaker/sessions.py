@@ -1,0 +1,266 @@
+"""Session guarantees and sequential consistency, key by key.
+
+Terry et al., "Session guarantees for weakly consistent replicated data" (PDIS 1994), with a process as a session:
+
+monotonic-reads: what a session reads is never older than what it read before.
+    p: read() -> 1, read() -> 2, read() -> 1          1 must come before 2, and 2 before 1
+read-your-writes: what a session reads is not older than its own last write.
+    p: write(1), read() -> 2;  q: write(2), read() -> 1
+monotonic-writes: a session's writes come in their order.
+    p: write(1), write(2);  q: read() -> 2, read() -> 1
+writes-follow-reads: what a session writes comes after what it read before.
+    p: read() -> 1, write(2);  q: read() -> 2, read() -> 1
+sequential (Lamport 1979): one order of all operations explains all that was read, and has each session's operations in
+    the session's order. Per key: the orders of different keys need not fit together.
+
+The order of the values is not known unless there are versions or compare-and-sets. Each contract demands that some come
+before others; it is broken exactly if these demands, with what is known anyway, go round in a circle. Monotonic writes
+and writes follow reads concern what readers see: what a session read one after the other counts as known for them, and
+a circle of such readings alone is not held against them.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from fencepost.checkers.anomaly_report import Anomaly, AnomalyModel, AnomalyReport, plain, report
+from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited
+from fencepost.checkers.weaker.orders import Because, Order, Step
+from fencepost.checkers.weaker.registers import READ, WRITE, Register, Sighting, registers
+from fencepost.histories.pairing import Call
+
+#: Pairs of sightings of one session: the first one's value must not come after the second one's.
+Demands = Callable[[Sequence[Sighting]], Iterator[tuple[Sighting, Sighting]]]
+
+SEQUENTIAL, UNWRITTEN = "sequential", "unwritten-read"
+
+_UNWRITTEN_WORDS = "A read returned a value that nobody wrote: `read() -> 3` without any `write(3)`. No contract " \
+                   "allows it."
+
+
+def _reads_then_reads(session: Sequence[Sighting]) -> Iterator[tuple[Sighting, Sighting]]:
+    return pairwise([sighting for sighting in session if sighting.kind == READ])
+
+
+def _writes_then_writes(session: Sequence[Sighting]) -> Iterator[tuple[Sighting, Sighting]]:
+    return pairwise([sighting for sighting in session if sighting.kind == WRITE])
+
+
+def _writes_then_reads(session: Sequence[Sighting]) -> Iterator[tuple[Sighting, Sighting]]:
+    return _last_then(session, WRITE, READ)
+
+
+def _reads_then_writes(session: Sequence[Sighting]) -> Iterator[tuple[Sighting, Sighting]]:
+    return _last_then(session, READ, WRITE)
+
+
+def _last_then(session: Sequence[Sighting], first: str, then: str) -> Iterator[tuple[Sighting, Sighting]]:
+    last: Sighting | None = None
+    for sighting in session:
+        if sighting.kind == then and last is not None:
+            yield last, sighting
+        if sighting.kind == first:
+            last = sighting
+
+
+def _judge(name: str, demands: Demands, evidence: Demands | None = None) -> Callable[..., AnomalyReport]:
+    def analyse(calls: Iterable[Call], initial: Any = None, budget: Budget | None = None) -> AnomalyReport:
+        anomalies: list[Anomaly] = []
+        undecidable: list[str] = []
+        for register in registers(calls, initial):
+            try:
+                (budget or Unlimited()).spend(0)
+            except Exhausted as exhausted:
+                undecidable.append(f"undecided within {exhausted}")
+                break
+            if register.undecidable:
+                undecidable.append(f"{_where(register)}undecided: {register.undecidable}, so that a reading of it does "
+                                   "not tell which write it saw")
+                continue
+            anomalies += [_unwritten(register, sighting) for sighting in register.unwritten]
+            chains = _chains(register) if name == SEQUENTIAL else {}
+            if name == SEQUENTIAL:
+                anomalies += _compare_and_sets(register)
+                anomalies += _inside_sessions(register, chains)
+            for cycle in _order(register, demands, evidence, chains).cycles():
+                anomalies.append(_circle(name, register, cycle))
+        return report(anomalies, undecidable)
+
+    return analyse
+
+
+def _order(
+    register: Register, demands: Demands, evidence: Demands | None, chains: dict[Hashable, tuple[Hashable, int]]
+) -> Order:
+    """What must come before what: values, or where there are chains, the chains by their first value."""
+
+    def node(value: Hashable) -> Hashable:
+        return chains[value][0] if value in chains else value
+
+    order = Order()
+    for session in register.sessions.values():
+        for found, decisive in ((demands, True), (evidence, False)):
+            for first, then in found(session) if found is not None else ():
+                order.add(node(first.value), node(then.value), Because(
+                    _one_after_another(register, first, then), (first.call, then.call), decisive))
+    for before, after, because in _known(register):
+        order.add(node(before), node(after), because)
+    return order
+
+
+def _known(register: Register) -> Iterator[tuple[Hashable, Hashable, Because]]:
+    """What is known of the order of the values, whatever the contract."""
+    if register.versioned:
+        for before, after in pairwise(register.values):
+            yield before, after, Because("", (), False)
+        return
+    for value in register.values:
+        yield register.first, value, Because(f"{register.words(register.first)} was there before "
+                                             f"{register.words(value)}", (), False)
+    for before, after, call in register.replaced:
+        yield before, after, Because(f"process {call.process} set {register.words(after)} where it found "
+                                     f"{register.words(before)}", (call,), False)
+
+
+# --- what only sequential consistency asks ----------------------------------------------------------------------------
+
+
+def _chains(register: Register) -> dict[Hashable, tuple[Hashable, int]]:
+    """Values that compare-and-sets tie together, with nothing between: (the first of the chain, the place in it)."""
+    if register.versioned:
+        return {}
+    following = {before: after for before, after, _ in register.replaced}
+    tied = dict.fromkeys(following.values())
+    chains: dict[Hashable, tuple[Hashable, int]] = {}
+    for start in following:
+        if start in tied:
+            continue
+        value: Hashable = start
+        chains[value] = (start, 0)
+        while value in following and following[value] not in chains:
+            before, value = value, following[value]
+            chains[value] = (start, chains[before][1] + 1)
+    return chains
+
+
+def _compare_and_sets(register: Register) -> Iterator[Anomaly]:
+    """Two that replaced the same value, or some that expected each other's values."""
+    replaced: dict[Hashable, Call] = {}
+    following: dict[Hashable, Hashable] = {}
+    for before, after, call in register.replaced:
+        other = replaced.setdefault(before, call)
+        if other is not call:
+            yield _broken(SEQUENTIAL, register, f"processes {other.process} and {call.process} both replaced "
+                          f"{register.words(before)}, which was written once", [other, call])
+        following[before] = after
+    seen: dict[Hashable, Hashable] = {}
+    for start in following:
+        value = start
+        while value in following and value not in seen:
+            seen[value] = start
+            value = following[value]
+        if seen.get(value) == start and value in following:
+            circle = [value]
+            while following[circle[-1]] != value:
+                circle.append(following[circle[-1]])
+            yield _broken(SEQUENTIAL, register, "each of " + ", ".join(map(register.words, circle)) + " was set where "
+                          "another was found, so that none can have been the first", [replaced[one] for one in circle])
+
+
+def _inside_sessions(register: Register, chains: dict[Hashable, tuple[Hashable, int]]) -> Iterator[Anomaly]:
+    """A value read before the session itself wrote it, or the values of a chain in the wrong order."""
+    for session in register.sessions.values():
+        read: dict[Hashable, Sighting] = {}
+        for sighting in session:
+            if sighting.kind == READ:
+                read.setdefault(sighting.value, sighting)
+            elif sighting.value in read:
+                before = read[sighting.value]
+                yield _broken(SEQUENTIAL, register, f"{_one_after_another(register, before, sighting)}, but the "
+                              "writing must come first", [before.call, sighting.call])
+        for first, then in pairwise(session):
+            (start, place), (other, later) = (chains.get(one.value, (one.value, 0)) for one in (first, then))
+            if start == other and later < place:
+                yield _broken(SEQUENTIAL, register, f"{_one_after_another(register, first, then)}, but "
+                              f"compare-and-sets made {register.words(first.value)} of {register.words(then.value)}",
+                              [first.call, then.call])
+
+
+# --- in words ---------------------------------------------------------------------------------------------------------
+
+
+def _one_after_another(register: Register, first: Sighting, then: Sighting) -> str:
+    return (f"process {first.process} {first.kind} {register.words(first.value)} and then {then.kind} "
+            f"{register.words(then.value)}")
+
+
+def _circle(name: str, register: Register, cycle: list[Step]) -> Anomaly:
+    sentences: list[str] = []
+    place = 0
+    while place < len(cycle):
+        step = cycle[place]
+        if step.because.words:
+            sentences.append(step.because.words)
+        else:
+            # Versions: all the steps between two of them in one.
+            while place + 1 < len(cycle) and not cycle[place + 1].because.words:
+                place += 1
+            sentences.append(f"{register.words(step.before)} came before {register.words(cycle[place].after)}")
+        place += 1
+    calls = [call for step in cycle for call in step.because.calls]
+    return _broken(name, register, "; ".join(sentences) + ": these cannot all be in one order", calls)
+
+
+def _unwritten(register: Register, sighting: Sighting) -> Anomaly:
+    return _broken(UNWRITTEN, register, f"process {sighting.process} read {register.words(sighting.value)}, which "
+                   "nobody wrote", [sighting.call])
+
+
+def _broken(kind: str, register: Register, message: str, calls: Sequence[Call]) -> Anomaly:
+    indexes = tuple(dict.fromkeys(call.index for call in calls))
+    return Anomaly(kind, _where(register) + message, indexes, {"key": plain(register.key)})
+
+
+def _where(register: Register) -> str:
+    return "" if register.key is None else f"key {register.key!r}: "
+
+
+# --- by name ----------------------------------------------------------------------------------------------------------
+
+_ASKS = "It takes reads, writes and compare-and-sets of registers with versions, or with values written only once; a " \
+        "key where a value was written twice is undecided. An operation that crashed counts if its value was seen."
+
+
+def _model(name: str, summary: str, example: str, analyse: Callable[..., AnomalyReport]) -> AnomalyModel:
+    return AnomalyModel(
+        f"{summary}, key by key", analyse, {"initial": "the first value of every key"},
+        {name: f"{example} {_ASKS}", UNWRITTEN: _UNWRITTEN_WORDS})
+
+
+#: By name, as the command line knows them.
+MODELS: dict[str, AnomalyModel] = {
+    SEQUENTIAL: _model(
+        SEQUENTIAL, "registers that are sequentially consistent: one order explains all, each process in its own order",
+        "The operations of a key have no order that explains what was read and has each process's operations in the "
+        "process's order: `p: read() -> 1, read() -> 2` and `q: read() -> 2, read() -> 1`.",
+        _judge(SEQUENTIAL, pairwise)),
+    "monotonic-reads": _model(
+        "monotonic-reads", "registers where no process reads an older value than it read before",
+        "A process read an older value than before: `p: read() -> 1, read() -> 2, read() -> 1`.",
+        _judge("monotonic-reads", _reads_then_reads)),
+    "read-your-writes": _model(
+        "read-your-writes", "registers where no process reads an older value than it wrote itself",
+        "A process read a value older than its own last write: `p: write(1), read() -> 2` and `q: write(2), "
+        "read() -> 1`.",
+        _judge("read-your-writes", _writes_then_reads)),
+    "monotonic-writes": _model(
+        "monotonic-writes", "registers where the writes of a process are seen in its order",
+        "Readers saw the writes of a process in another order: `p: write(1), write(2)` and `q: read() -> 2, "
+        "read() -> 1`.",
+        _judge("monotonic-writes", _writes_then_writes, _reads_then_reads)),
+    "writes-follow-reads": _model(
+        "writes-follow-reads", "registers where what a process writes is seen after what it had read",
+        "Readers saw a write before what its writer had read: `p: read() -> 1, write(2)` and `q: read() -> 2, "
+        "read() -> 1`.",
+        _judge("writes-follow-reads", _reads_then_writes, _reads_then_reads)),
+}
