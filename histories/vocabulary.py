@@ -149,6 +149,30 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "broker_epoch, previous_broker_epoch",
         "The controller accepted a registration, or refused it with the error.",
     ),
+    "controller-ready": (
+        "",
+        "brokers: [id, ...], topics, partitions (how many)",
+        "controller_epoch",
+        "ZooKeeper mode: a controller has read everything and elected where nobody led.",
+    ),
+    "control-request": (
+        "",
+        "request: LeaderAndIsr | UpdateMetadata | StopReplica, to",
+        "controller_epoch, broker_epoch (of the incarnation that it is meant for)",
+        "ZooKeeper mode: a controller sends a request to a broker, or sends it again.",
+    ),
+    "broker-list": (
+        "",
+        "brokers: [[id, broker epoch], ...], dead: [id, ...], bounced: [id, ...] (treated as failed and started)",
+        "controller_epoch",
+        "ZooKeeper mode: a controller has read which brokers are registered.",
+    ),
+    "broker-registered": (
+        "",
+        "incarnation_id, session (its own), owner (the session that holds the znode)",
+        "broker_epoch",
+        "ZooKeeper mode: a broker takes itself for registered in /brokers/ids.",
+    ),
     "broker-heartbeat": (
         "",
         "broker",

@@ -76,6 +76,7 @@ class KafkaConfig:
     controlled_shutdown_enable: bool = _flag("controlled.shutdown.enable", True)
     auto_leader_rebalance_enable: bool = _flag("auto.leader.rebalance.enable", True)
     leader_imbalance_check_interval_us: int = _seconds("leader.imbalance.check.interval.seconds", 300, 5, low=1)
+    leader_imbalance_per_broker_percentage: int = _number("leader.imbalance.per.broker.percentage", 10)
     unclean_leader_election_enable: bool = _flag("unclean.leader.election.enable", False)
     unclean_leader_election_interval_us: int = _ms("unclean.leader.election.interval.ms", 300_000, 3000)
     eligible_leader_replicas_enable: bool = _flag("eligible.leader.replicas.enable", False)
@@ -83,6 +84,9 @@ class KafkaConfig:
     num_partitions: int = _number("num.partitions", 1, low=1)
     default_replication_factor: int = _number("default.replication.factor", 1, 3, low=1)
     min_insync_replicas: int = _number("min.insync.replicas", 1, 2, low=1)
+    # ZooKeeper mode
+    zookeeper_max_in_flight_requests: int = _number("zookeeper.max.in.flight.requests", 10, low=1)
+    inter_broker_protocol_version: str = _text("inter.broker.protocol.version", "3.9")
     # Replication
     replica_lag_time_max_us: int = _ms("replica.lag.time.max.ms", 30_000, 3000)
     replica_fetch_wait_max_us: int = _ms("replica.fetch.wait.max.ms", 500, 50)

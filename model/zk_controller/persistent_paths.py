@@ -1,0 +1,24 @@
+"""The znodes that every broker makes sure of before it registers (KafkaZkClient.createTopLevelPaths)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fencepost.model.protocol import zookeeper as zk
+from fencepost.model.zk_controller.kafka_zk_client import KafkaZkClient, Outcome
+from fencepost.model.zk_controller.znodes import PERSISTENT_PATHS
+
+
+def create_persistent_paths(client: KafkaZkClient, callback: Callable[..., None], *context: Any) -> None:
+    """Create what is missing, then `callback(error or None, *context)`."""
+    client.request_all([zk.CreateOp(path, None) for path in PERSISTENT_PATHS], _on_created, client, callback, context)
+
+
+def _on_created(
+    outcomes: list[Outcome], client: KafkaZkClient, callback: Callable[..., None], context: tuple[Any, ...]
+) -> None:
+    """A parent that was created again after a lost answer leaves its children without one: they are tried again."""
+    found = [outcome.result.error for outcome in outcomes if outcome.result.error not in (None, zk.NODEEXISTS)]
+    if zk.NONODE in found:
+        create_persistent_paths(client, callback, *context)
+    else:
+        callback(found[0] if found else None, *context)
