@@ -2,12 +2,15 @@
 
 import itertools
 from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import networkx as nx
 import pytest
+from client_history import ClientHistory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transaction_history import one_by_one
 
 from fencepost.checkers.linearizability.budget import Unlimited
 from fencepost.checkers.transactions.consistency import (
@@ -30,8 +33,10 @@ from fencepost.checkers.transactions.graph import (
     Evidence,
     real_time_order,
 )
+from fencepost.checkers.transactions.list_append import analyse
 from fencepost.checkers.transactions.search import Effort, returning, shortest_cycle, shortest_path
 from fencepost.checkers.transactions.transaction import Transaction
+from fencepost.histories.pairing import Call
 
 DATA = (WW, WR, RW)
 ORDERS = (PROCESS, REALTIME)
@@ -42,7 +47,7 @@ MILDNESS = (
 @st.composite
 def graphs(draw: st.DrawFn) -> DependencyGraph:
     size = draw(st.integers(2, 6))
-    graph = DependencyGraph([Transaction(node, 0, "ok", 0, 1, []) for node in range(size)])
+    graph = DependencyGraph([Transaction(node, node, "ok", 0, 1, []) for node in range(size)])
     pairs = st.tuples(st.integers(0, size - 1), st.integers(0, size - 1))
     for before, after in draw(st.lists(pairs, max_size=12)):
         graph.link(before, after, draw(st.sampled_from(DATA)), Evidence("x", 1))
@@ -146,6 +151,43 @@ def test_processes_are_linked_through_what_completed() -> None:
     graph = DependencyGraph([Transaction(node, 0, type_, node, node, []) for node, type_ in enumerate(types)])
     graph.link_processes()
     assert graph.edges == {0: {1: PROCESS, 2: PROCESS}, 2: {3: PROCESS}}
+
+
+def lagging_store(draw: Random, transactions: int) -> list[Call]:
+    """Lists of which every other read shows what they were some time ago."""
+    history = ClientHistory()
+    appended: dict[str, list[int]] = {"x": [], "y": []}
+    for value in range(transactions):
+        key = draw.choice("xy")
+        shown = len(appended[key]) - draw.randint(0, 6)
+        operation = ["r", key, appended[key][:max(shown, 0)]] if draw.random() < 0.5 else ["append", key, value]
+        if operation[0] == "append":
+            appended[key].append(value)
+        history.run(draw.randrange(4), "txn", [operation], [operation])
+    return history.calls()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32))
+def test_steps_in_time_are_true_and_never_follow_each_other(seed: int) -> None:
+    calls = lagging_store(Random(seed), 60)
+    by_number = {call.index: call for call in calls}
+    for anomaly in analyse(calls).anomalies:
+        steps = anomaly.data.get("steps", [])
+        for place, step in enumerate(steps):
+            before, after = by_number[step["from"]], by_number[step["to"]]
+            if step["kind"] in ("process", "realtime"):
+                assert before.ret is not None
+                assert before.ret < after.call
+                assert step["kind"] == "realtime" or before.process == after.process
+                assert steps[place - 1]["kind"] not in ("process", "realtime")
+
+
+def test_a_stale_read_is_told_with_two_transactions_however_much_lies_between() -> None:
+    between = [f"{2 + place % 3}: append y {place}, r z []" for place in range(40)]
+    report = analyse(one_by_one("0: append x 1", *between, "1: r x []", "1: r x [1]"))
+    (case,) = [anomaly for anomaly in report.anomalies if anomaly.kind == "G-single-realtime"]
+    assert len(case.operations) == 2
 
 
 class TestModels:

@@ -10,15 +10,25 @@ Whether there is one is decided whatever the limit, with one exception: in a com
 G-nonadjacent may stay unfound. Nothing is lost by it that the worse one does not rule out as well.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from fencepost.checkers.linearizability.budget import Budget
 from fencepost.checkers.transactions.consistency import CYCLES, implied
 from fencepost.checkers.transactions.consistency import PROCESS as PROCESS_VARIANT
 from fencepost.checkers.transactions.consistency import REALTIME as REALTIME_VARIANT
-from fencepost.checkers.transactions.graph import PROCESS, REALTIME, RW, WR, WW, DependencyGraph, strong_components
+from fencepost.checkers.transactions.graph import (
+    PROCESS,
+    REALTIME,
+    RW,
+    WR,
+    WW,
+    DependencyGraph,
+    Node,
+    strong_components,
+)
 from fencepost.checkers.transactions.search import Adjacency, Effort, returning, shortest_cycle, shortest_path
+from fencepost.checkers.transactions.shortening import order_between, shortened
 
 #: Edges that may be walked to shorten the cycle of one kind in one component.
 _EFFORT = 500_000
@@ -49,14 +59,15 @@ def find_cycles(graph: DependencyGraph, budget: Budget) -> Iterator[Cycle]:
         edges = {
             before: {after: kinds for after, kinds in graph.edges.get(before, {}).items() if after in members}
             for before in component}
-        yield from _Component(edges, budget).cycles()
+        yield from _Component(edges, graph.transactions, budget).cycles()
 
 
 class _Component:
-    """One strongly connected component. `edges` is before -> after -> kinds."""
+    """One strongly connected component of the transactions' graph. `edges` is before -> after -> kinds."""
 
-    def __init__(self, edges: dict[int, dict[int, int]], budget: Budget) -> None:
+    def __init__(self, edges: dict[int, dict[int, int]], transactions: Sequence[Node], budget: Budget) -> None:
         self.edges = edges
+        self._transactions = transactions
         self._budget = budget
         self.found: set[str] = set()
         self.variant, self.order = "", 0
@@ -78,7 +89,7 @@ class _Component:
                     for nodes in search():
                         cycle = self._classify(nodes, WR if base != "G0" else 0)
                         self.found |= implied(cycle.kind)
-                        yield cycle
+                        yield Cycle(cycle.kind, *shortened(*cycle, self._transactions))
 
     def _write_cycles(self) -> Iterator[list[int]]:
         return self._plain_cycles(WW | self.order)
@@ -93,9 +104,11 @@ class _Component:
             yield shortest_cycle(_within(adjacency, component), component, effort)
 
     def _single(self) -> Iterator[list[int]]:
-        """An rw edge whose way back takes none."""
+        """An rw edge whose way back takes none; one whose way back is time alone is the simplest to tell."""
         adjacency = self._adjacency(WW | WR | self.order)
-        best = _shortest_return(adjacency, returning(adjacency, self._anti_dependencies()))
+        edges = list(returning(adjacency, self._anti_dependencies()))
+        simplest = next((edge for edge in edges if self._is_ordered(*reversed(edge))), None)
+        best = _shortest_return(adjacency, edges if simplest is None else [simplest])
         if best:
             yield best
 
@@ -139,6 +152,9 @@ class _Component:
         return [
             (before, after) for before, out in self.edges.items() for after, has in out.items()
             if has & RW and not has & milder]
+
+    def _is_ordered(self, before: int, after: int) -> bool:
+        return order_between(self._transactions[before], self._transactions[after], self.order) != 0
 
     def _classify(self, nodes: list[int], reading: int) -> Cycle:
         """The cycle of these nodes, each edge taken for the mildest kind that it has. `reading`: WR if that may be."""
