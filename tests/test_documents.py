@@ -1,0 +1,69 @@
+"""The examples of the documents, run as they stand there."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import Command, in_process
+from documents import ROOT, examples, words
+
+SAMPLE_PROPERTIES = """
+node.id=1
+process.roles=broker,controller
+controller.quorum.voters=1@localhost:9093
+controller.listener.names=CONTROLLER
+num.network.threads=3
+"""
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """The `fencepost` command, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return in_process(monkeypatch, capsys)
+
+
+def test_the_failure_in_the_readme_is_what_the_command_prints(tmp_path: Path, command: Command) -> None:
+    (example,) = [example for example in examples(ROOT / "README.md") if "--bug" in example.arguments]
+    code, output, _ = command(*example.arguments)
+    assert code == 1
+    assert example.shown in words(output)
+
+
+def test_the_tutorial_works_from_beginning_to_end(tmp_path: Path, command: Command) -> None:
+    page = ROOT / "docs" / "tutorial" / "first-failure.md"
+    campaign, replay, moment, less = examples(page)
+    assert command(*campaign.arguments)[0] == 1
+    seed = min(int(path.name.rpartition("-")[2]) for path in (tmp_path / "store").iterdir() if path.is_dir())
+    directory = tmp_path / "store" / f"kraft-KAFKA-7395-{seed}"
+    faults = json.loads((directory / "spec.json").read_text())["faults"]
+    (tmp_path / "fewer.json").write_text(json.dumps(faults[:-1]))
+    codes = []
+    for example in (replay, moment, less):
+        arguments = [argument.replace("<seed>", str(seed)) for argument in example.arguments]
+        codes.append(command(*arguments)[0])
+    assert codes[:2] == [0, 0]
+    assert codes[2] in (0, 1), "with a fault less the bug may show or not"
+
+
+def test_a_schedule_as_the_how_to_writes_it(tmp_path: Path, command: Command) -> None:
+    page = ROOT / "docs" / "how-to" / "write-a-schedule.md"
+    schedule = page.read_text().split("```json\n")[1].split("```")[0]
+    (tmp_path / "schedule.json").write_text(schedule)
+    (example,) = examples(page)
+    code, output, _ = command(*example.arguments, "--json")
+    assert code == 0
+    struck = json.loads(output)["coverage"]["faults"]
+    assert set(struck) == {fault["kind"] for fault in json.loads(schedule)}
+
+
+def test_a_configuration_as_the_how_to_gives_it(tmp_path: Path, command: Command) -> None:
+    properties = tmp_path / "server.properties"
+    properties.write_text(SAMPLE_PROPERTIES)
+    (example,) = examples(ROOT / "docs" / "how-to" / "own-configuration.md")
+    arguments = [str(properties) if argument.startswith("/etc/") else argument for argument in example.arguments]
+    code, output, _ = command(*arguments, "--seeds", 1, "--jobs", 1, "--duration", "5s")
+    assert code == 0
+    assert "num.network.threads" in output
