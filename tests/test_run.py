@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from fencepost.histories.errors import InputError
 from fencepost.histories.store import HISTORY, RESULTS, SPEC, read_json
 from fencepost.model.shape import Shape
 
+SOURCES = Path(__file__).resolve().parents[1] / "src"
 SPEC_OF_ALL = RunSpec(seed=11, duration_us=3_000_000)
 
 
@@ -49,12 +51,27 @@ def test_another_seed_gives_another_history(result):
     assert runs.run(RunSpec(seed=12, duration_us=3_000_000)).digest != result.digest
 
 
+#: Prints the digest of the run; a run needs nothing but the standard library.
+DIGEST = ("from fencepost import RunSpec, run\n"
+          f"print(run(RunSpec(seed={SPEC_OF_ALL.seed}, duration_us={SPEC_OF_ALL.duration_us})).digest)")
+
+
 @pytest.mark.parametrize("hash_seed", ["0", "4242"])
 def test_another_process_gives_the_same_history(result, hash_seed):
-    code = ("from fencepost import RunSpec, run\n"
-            f"print(run(RunSpec(seed={SPEC_OF_ALL.seed}, duration_us={SPEC_OF_ALL.duration_us})).digest)")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+    done = subprocess.run([sys.executable, "-c", DIGEST], capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONHASHSEED": hash_seed})
+    assert done.stdout.strip() == result.digest
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_another_python_gives_the_same_history(result, version):
+    command = [f"python{version}", "-c", DIGEST]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCES)}
+    try:
+        subprocess.run([command[0], "-c", ""], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f"there is no {command[0]} on this machine")
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.strip() == result.digest
 
 
