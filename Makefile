@@ -52,10 +52,13 @@ $(VENV)/bin/python:
 	test -n "$$python" || { echo "make: no Python 3.11 or newer with venv was found; give one: make PYTHON=/path/to/python3" >&2; exit 1; }; \
 	echo "$$python -m venv $(VENV)"; "$$python" -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+# The compiled search is built with the package (and again when its sources change); without a compiler it is left out.
+NATIVE := $(wildcard checkers/linearizability/native/*.[ch])
+
+$(VENV)/.installed: pyproject.toml $(NATIVE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-dev: pyproject.toml $(NATIVE) | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,bench]'
 	@touch $@ $(VENV)/.installed

@@ -6,9 +6,11 @@ verdict: Kafka, say, never isolates writes, so interleaved sends are worth knowi
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any, NamedTuple
 
 from fencepost.checkers.verdict import INVALID, UNKNOWN, VALID
+from fencepost.histories.errors import InputError
 from fencepost.histories.pairing import Call
 
 #: Anomalies of one kind that `words` shows; all of them are in the data.
@@ -101,6 +103,38 @@ class AnomalyModel(NamedTuple):
     analyse: Callable[..., AnomalyReport]
     options: dict[str, str]
     kinds: dict[str, str]
+
+    def read_options(self, given: Iterable[str]) -> dict[str, Any]:
+        """The keyword options of `analyse` that these texts, "name=value", stand for.
+
+        Those that may be true or false take "yes" or "no", and "yes" may be left out; those that are numbers take one;
+        the others take names with commas between them. `initial` has an option of its own at the command line. Raises
+        InputError for an unknown option or a value that it cannot have.
+        """
+        options: dict[str, Any] = {}
+        for text in given:
+            name, _, value = text.partition("=")
+            name = name.strip().replace("-", "_")
+            known = [option for option in self.options if option != "initial"]
+            if name not in known:
+                raise InputError(f"--option {text}: there is no such option; known are {', '.join(known) or 'none'}")
+            parameter = signature(self.analyse).parameters[name]
+            if parameter.annotation == int | None:
+                options[name] = _whole_number(text, value)
+            elif not isinstance(parameter.default, bool):
+                options[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+            elif value in ("", "yes", "no"):
+                options[name] = value != "no"
+            else:
+                raise InputError(f"--option {text}: allowed is {name}=yes or {name}=no")
+        return options
+
+
+def _whole_number(text: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise InputError(f"--option {text}: a whole number is expected, not {value!r}") from None
 
 
 def report(anomalies: Iterable[Anomaly], undecidable: Sequence[str] = (), notes: Sequence[str] = ()) -> AnomalyReport:

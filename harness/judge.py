@@ -37,7 +37,7 @@ class Question:
     initial: the object's first content, plain data; None: the model's own.
     only: the functions to keep; empty: all.
     engine: which search (see `linearizable`).
-    staleness: how old readings may be, in the unit of the history's times, for the contract that asks.
+    options: "name=value" of each option of the anomalies that are looked for (see `AnomalyModel`).
     """
 
     source: Path | str
@@ -47,7 +47,7 @@ class Question:
     initial: Any = None
     only: tuple[str, ...] = ()
     engine: Engine = "auto"
-    staleness: int | None = None
+    options: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -95,7 +95,7 @@ def judge(question: Question, budget: WallBudget, watch: Watch | None = None) ->
     watched = _Watched(budget, watch or Watch())
     report = {"verdict": UNKNOWN, "model": question.model, "history": question.name, "operations": 0, "engine": "none",
               "violations": [], "notes": []}
-    _check_options(question)
+    options = _check_options(question)
     try:
         calls = _calls(question, watched, watch or Watch())
     except Exhausted as exhausted:
@@ -104,7 +104,7 @@ def judge(question: Question, budget: WallBudget, watch: Watch | None = None) ->
     report["operations"] = len(calls)
     if question.model in MODELS:
         return {**report, **_linearizability(question, calls, watched)}
-    return {**report, **_anomalies(question, calls)}
+    return {**report, **_anomalies(question, calls, options, watched)}
 
 
 def _unknown_model(name: str) -> str:
@@ -115,23 +115,20 @@ def _unknown_model(name: str) -> str:
     return f"--model {name}: there is no such model; {hint}{listed} (`fencepost check --models` lists all)"
 
 
-def _check_options(question: Question) -> None:
-    """Refuse a model that cannot be made, or an option that it does not have, before a long history is read."""
-    given = _options(question)
-    if question.model in MODELS:
-        make_model(question.model, question.initial, question.per_key is False)
-        known = ["initial"]
-    else:
-        known = list(ANOMALY_MODELS[question.model].options)
-    for name in given:
-        if name not in known:
-            raise InputError(f"--{name}: {question.model} has no such thing to choose; leave it out")
-
-
-def _options(question: Question) -> dict[str, Any]:
-    """The options of a contract that were given."""
-    given = {"initial": question.initial, "staleness": question.staleness}
-    return {name: value for name, value in given.items() if value is not None}
+def _check_options(question: Question) -> dict[str, Any]:
+    """Refuse what cannot be judged before a long history is read; the options of the anomalies that are looked for."""
+    if question.model in ANOMALY_MODELS:
+        model = ANOMALY_MODELS[question.model]
+        options = model.read_options(question.options)
+        if question.initial is not None:
+            if "initial" not in model.options:
+                raise InputError(f"--initial: {question.model} knows no first content; leave it out")
+            options["initial"] = question.initial
+        return options
+    if question.options:
+        raise InputError(f"--option {question.options[0]}: {question.model} has no options")
+    make_model(question.model, question.initial, question.per_key is False)
+    return {}
 
 
 def _calls(question: Question, budget: _Watched, watch: Watch) -> list[Call]:
@@ -166,8 +163,10 @@ def _linearizability(question: Question, calls: list[Call], budget: _Watched) ->
     return {**data, "words": analysis.words(), "operations": len(calls), "judged": analysis.operations}
 
 
-def _anomalies(question: Question, calls: list[Call]) -> dict[str, Any]:
-    report = _reading(question, lambda: ANOMALY_MODELS[question.model].analyse(calls, **_options(question)))
+def _anomalies(
+    question: Question, calls: list[Call], options: dict[str, Any], budget: _Watched
+) -> dict[str, Any]:
+    report = _reading(question, lambda: ANOMALY_MODELS[question.model].analyse(calls, **options, budget=budget))
     data = report.to_json()
     anomalies = data.pop("anomalies")
     return {

@@ -151,7 +151,7 @@ def anomalies() -> str:
     for name, model in ANOMALY_MODELS.items():
         sections += [
             f"## {name}", f"`--model {name}`: {model.description}.",
-            _table(("option", "meaning"), [(f"`{option}`", says) for option, says in model.options.items()])]
+            _table(("`--option`", "meaning"), [(f"`{option}`", says) for option, says in model.options.items()])]
         sections += [f"### {kind}\n\n{words}" for kind, words in model.kinds.items()]
     return _page(
         "Anomalies",

@@ -1,10 +1,17 @@
 """The registry of anomaly models, and the page that lists what they can report."""
 
+import json
 import re
+from inspect import signature
+from pathlib import Path
+
+import pytest
+from command_line import Command, in_process
 
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.checkers.anomaly_report import Anomaly, hashable, plain, report
 from fencepost.harness import reference
+from fencepost.histories.errors import InputError
 
 
 def test_the_page_lists_exactly_the_anomalies_that_can_be_reported() -> None:
@@ -36,3 +43,74 @@ def test_values_become_keys_and_plain_data_again() -> None:
     value = hashable([1, ["a", None], {"k": [2]}])
     assert value == (1, ("a", None), (("k", (2,)),))
     assert plain(value) == [1, ["a", None], [["k", [2]]]]
+
+
+class TestOptions:
+    def test_names_and_yes_or_no(self) -> None:
+        given = ["consistency-models=serializable, PL-2", "linearizable_keys", "wfr_keys=no"]
+        assert ANOMALY_MODELS["rw-register"].read_options(given) == {
+            "consistency_models": ("serializable", "PL-2"), "linearizable_keys": True, "wfr_keys": False}
+
+    @pytest.mark.parametrize(("text", "words"), [
+        ("speed=9", "known are consistency_models"), ("wfr_keys=maybe", "allowed is wfr_keys=yes")])
+    def test_others_are_refused(self, text: str, words: str) -> None:
+        with pytest.raises(InputError, match=words):
+            ANOMALY_MODELS["rw-register"].read_options([text])
+
+    def test_every_option_is_one_of_the_analysis(self) -> None:
+        for model in ANOMALY_MODELS.values():
+            assert set(model.options) == set(signature(model.analyse).parameters) - {"calls", "budget"}
+
+
+class TestCommandLine:
+    @pytest.fixture
+    def fencepost(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+        return in_process(monkeypatch, capsys)
+
+    @pytest.fixture
+    def write_skew(self, tmp_path: Path) -> Path:
+        path = tmp_path / "skew.edn"
+        path.write_text("""
+            {:process 0 :type :invoke :f :txn :value [[:append :x 1] [:r :y nil]]}
+            {:process 1 :type :invoke :f :txn :value [[:append :y 1] [:r :x nil]]}
+            {:process 0 :type :ok :f :txn :value [[:append :x 1] [:r :y nil]]}
+            {:process 1 :type :ok :f :txn :value [[:append :y 1] [:r :x []]]}
+        """)
+        return path
+
+    def test_the_consistency_model_decides(self, fencepost: Command, write_skew: Path) -> None:
+        arguments = ("check", write_skew, "--model", "list-append", "--json")
+        code, out, _ = fencepost(*arguments)
+        (violation,) = json.loads(out)["violations"]
+        assert (code, violation["kind"]) == (1, "G2-item")
+        code, out, _ = fencepost(*arguments, "--option", "consistency_models=snapshot-isolation")
+        data = json.loads(out)
+        assert (code, data["violations"], data["weakest_impossible"]) == (0, [], ["repeatable-read"])
+        assert [anomaly["kind"] for anomaly in data["allowed"]] == ["G2-item"]
+
+    @pytest.mark.parametrize(("model", "option", "words"), [
+        ("list-append", "consistency_models=eventual", "'eventual' is no consistency model"),
+        ("kafka", "final_polls=never", "allowed is final_polls=yes"), ("register", "speed=9", "has no options")])
+    def test_bad_options_get_one_line(
+        self, fencepost: Command, write_skew: Path, model: str, option: str, words: str
+    ) -> None:
+        code, out, err = fencepost("check", write_skew, "--model", model, "--option", option)
+        assert (code, out) == (254, "")
+        assert words in err
+        assert len(err.splitlines()) == 1
+
+    def test_a_history_of_another_kind_gets_one_line(self, fencepost: Command, write_skew: Path) -> None:
+        code, _, err = fencepost("check", write_skew, "--model", "kafka")
+        assert code == 254
+        assert f"{write_skew} line 2, operation 0" in err
+
+    def test_kafkas_log(self, fencepost: Command, tmp_path: Path) -> None:
+        path = tmp_path / "log.jsonl"
+        lines = [
+            {"process": 0, "type": "invoke", "f": "send", "value": [["send", 7, 1], ["send", 7, 2]]},
+            {"process": 0, "type": "ok", "f": "send", "value": [["send", 7, [0, 1]], ["send", 7, [1, 2]]]},
+            {"process": 1, "type": "invoke", "f": "poll", "value": [["poll"]]},
+            {"process": 1, "type": "ok", "f": "poll", "value": [["poll", {"7": [[1, 2]]}]]}]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        code, out, _ = fencepost("check", path, "--model", "kafka", "--json")
+        assert (code, json.loads(out)["counts"]) == (1, {"lost-write": 1, "unseen": 1})

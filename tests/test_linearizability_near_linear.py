@@ -83,7 +83,7 @@ STALE = [Operation(0, 1, "write", "a", 1, 0), Operation(2, 3, "write", "b", 2, 0
 
 
 def test_they_come_first_and_a_search_explains_what_they_refuse() -> None:
-    analysis = linearizable(STALE, make_model("versioned-register"))
+    analysis = linearizable(STALE, make_model("versioned-register"), engine="pure")
     assert (analysis.verdict, analysis.engine) == ("invalid", "near-linear: versions")
     (_, death), = analysis.deaths
     assert death.related == (STALE[1], STALE[2])
@@ -124,6 +124,6 @@ def test_a_long_history_is_decided_without_a_search(name: str) -> None:
     }
     history = [Operation(20 * n + 10 * place, 20 * n + 10 * place + 15, *step)
                for n in rounds for place, step in enumerate(steps[name](n))]
-    analysis = linearizable(history, make_model(name))
+    analysis = linearizable(history, make_model(name), engine="pure")
     assert (analysis.verdict, analysis.explored) == ("valid", 0)
     assert analysis.engine.startswith("near-linear: ")

@@ -15,11 +15,11 @@ from transaction_history import one_by_one
 from fencepost.checkers.linearizability.budget import Unlimited
 from fencepost.checkers.transactions.consistency import (
     CYCLES,
-    MODELS,
     canonical,
     forbidden,
     implied,
     impossible,
+    models,
     weakest,
 )
 from fencepost.checkers.transactions.cycles import Cycle, find_cycles
@@ -191,7 +191,7 @@ def test_a_stale_read_is_told_with_two_transactions_however_much_lies_between() 
 
 
 class TestModels:
-    @pytest.mark.parametrize(("anomaly", "models"), [
+    @pytest.mark.parametrize(("anomaly", "expected"), [
         ("G0", ["read-uncommitted"]), ("duplicate-elements", ["read-uncommitted"]),
         ("cyclic-versions", ["read-uncommitted"]), ("G1a", ["read-committed"]), ("G1b", ["read-committed"]),
         ("G1c", ["read-committed"]), ("incompatible-order", ["read-committed"]), ("dirty-update", ["read-committed"]),
@@ -203,8 +203,8 @@ class TestModels:
         ("G2-item-process", ["strong-session-serializable"]), ("G0-realtime", ["strong-read-uncommitted"]),
         ("G1c-realtime", ["strong-read-committed"]), ("G-single-realtime", ["strong-snapshot-isolation"]),
         ("G2-item-realtime", ["strict-serializable"])])
-    def test_the_weakest_models_that_an_anomaly_rules_out(self, anomaly: str, models: list[str]) -> None:
-        assert sorted(weakest(impossible([anomaly]))) == models
+    def test_the_weakest_models_that_an_anomaly_rules_out(self, anomaly: str, expected: list[str]) -> None:
+        assert sorted(weakest(impossible([anomaly]))) == expected
 
     def test_strict_serializability_forbids_every_cycle_and_is_ruled_out_by_every_anomaly(self) -> None:
         bad = forbidden(["strict-serializable"])
@@ -218,4 +218,4 @@ class TestModels:
 
     def test_names(self) -> None:
         assert canonical("PL-2.99") == canonical("repeatable_read") == "repeatable-read"
-        assert all(canonical(model) == model for model in MODELS)
+        assert all(canonical(model) == model for model in models())

@@ -201,7 +201,7 @@ def test_no_age_explains_a_value_that_nobody_wrote() -> None:
 
 
 def test_a_negative_bound_is_refused() -> None:
-    with pytest.raises(InputError, match="--staleness -1: a reading cannot be younger than now"):
+    with pytest.raises(InputError, match="staleness=-1: a reading cannot be younger than now"):
         WEAKER["bounded-staleness"].analyse([], staleness=-1)
 
 

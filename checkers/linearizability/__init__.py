@@ -15,8 +15,15 @@ from fencepost.checkers.linearizability.analysis import Analysis, Undecided
 from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited, WorkBudget
 from fencepost.checkers.linearizability.check import linearizable
 from fencepost.checkers.linearizability.counterexample import Death, Frontier
-from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Model, Operation, PartOutcome
+from fencepost.checkers.linearizability.operation import (
+    UNOBSERVED,
+    Columns,
+    Inconsistent,
+    Model,
+    Operation,
+    PartOutcome,
+)
 
 __all__ = [
-    "UNOBSERVED", "Analysis", "Budget", "Death", "Exhausted", "Frontier", "Inconsistent", "Model", "Operation",
-    "PartOutcome", "Undecided", "Unlimited", "WorkBudget", "linearizable", "models"]
+    "UNOBSERVED", "Analysis", "Budget", "Columns", "Death", "Exhausted", "Frontier", "Inconsistent", "Model",
+    "Operation", "PartOutcome", "Undecided", "Unlimited", "WorkBudget", "linearizable", "models"]

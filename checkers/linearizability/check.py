@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from fencepost.checkers.linearizability import pure
+from fencepost.checkers.linearizability import compiled, pure
 from fencepost.checkers.linearizability.analysis import Analysis, Undecided
 from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited
 from fencepost.checkers.linearizability.counterexample import Death
@@ -40,9 +40,13 @@ def linearizable(
     if not per_key:
         model = getattr(model, "as_whole", lambda: model)()
     given = operations if isinstance(operations, Sequence) else list(operations)
-    analysis = Analysis(VALID, operations=len(given))
+    is_compiled = engine == "compiled" or (engine == "auto" and compiled.is_wanted())
+    if is_compiled and not compiled.is_there():
+        raise ValueError("the compiled engine was not built here: install with a C compiler, or ask for engine='pure'")
+    analysis = Analysis(VALID, operations=len(given), engine="compiled" if is_compiled else "pure")
+    prepare = compiled.parts if is_compiled else pure.parts
     try:
-        parts = pure.parts(given, model, per_key, prunings, budget.spend)
+        parts = prepare(given, model, per_key, prunings, budget.spend)
     except Exhausted as exhausted:
         analysis.undecided.append(Undecided(None, len(given), 0, 0, str(exhausted)))
     else:
@@ -55,13 +59,21 @@ def linearizable(
 
 
 def _judge(portfolio: Portfolio, model: Model, budget: Budget, specialised: bool, analysis: Analysis) -> None:
-    """Near-linear checkers first, then the searches, round by round; what they found goes into the analysis."""
+    """Near-linear checkers, then the searches, round by round; what they found goes into the analysis.
+
+    The compiled searches get a round before the near-linear checkers, which are in plain Python: mostly it suffices,
+    and costs less than they do.
+    """
     near_linear = getattr(model, "near_linear", None) if specialised else None
     outcomes: dict[int, PartOutcome] = {}
     limit = ""
     try:
         if near_linear is not None:
+            if analysis.engine == "compiled":
+                portfolio.round()
             for place, trial in enumerate(portfolio.trials):
+                if trial.decided is not Progress.RUNNING:
+                    continue
                 budget.spend(0)
                 outcome = near_linear(trial.part.operations)
                 if outcome is not None:
@@ -77,9 +89,9 @@ def _judge(portfolio: Portfolio, model: Model, budget: Budget, specialised: bool
     engines: dict[str, None] = {}
     for place, trial in enumerate(portfolio.trials):
         found = outcomes.get(place)
-        engines["pure" if found is None else f"near-linear: {found.checker}"] = None
+        engines[analysis.engine if found is None else f"near-linear: {found.checker}"] = None
         _report(trial, found, model, limit or f"the memory limit of {budget.memory_bytes or 0:,} bytes", analysis)
-    analysis.engine = " + ".join(engines) or "pure"
+    analysis.engine = " + ".join(engines) or analysis.engine
 
 
 def _stop_explaining(portfolio: Portfolio, outcomes: dict[int, PartOutcome]) -> None:

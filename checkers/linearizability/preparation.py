@@ -138,22 +138,35 @@ def _classes(part: Part) -> list[int]:
     """Each operation's class, after VALUE has renamed what nobody observes."""
     transitions = part.transitions
     raw = [transitions.class_of(operation) for operation in part.operations]
+    if not part.prunings.value or not any(operation.ret is None for operation in part.operations):
+        return raw
+    found = renamed(transitions, {class_id: transitions.samples[class_id] for class_id in raw})
+    if found is None:
+        return raw
+    part.transitions, classes = found
+    return [classes[class_id] for class_id in raw]
+
+
+def renamed(
+    transitions: Transitions, samples: dict[int, Operation],
+) -> tuple[Transitions, dict[int, int]] | None:
+    """VALUE for a part with these operations by class: transitions of its own, and its classes by those before.
+
+    None when there is nothing to rename. What nobody observes here may be observed in another part, so nothing is
+    shared with it.
+    """
     model = transitions.model
     rename, observed = getattr(model, "rename", None), getattr(model, "observed", None)
-    crashed = any(operation.ret is None for operation in part.operations)
-    if not part.prunings.value or rename is None or observed is None or not crashed:
-        return raw
-    samples = {class_id: transitions.samples[class_id] for class_id in raw}
+    if rename is None or observed is None:
+        return None
     seen = frozenset(
         value for class_id, sample in samples.items() if not (sample.crashed and transitions.pure[class_id])
         for value in observed(sample))
-    renamed = {class_id: rename(sample, seen) for class_id, sample in samples.items()}
-    if renamed == samples:
-        return raw
-    # What nobody observes here may be observed in another part, so nothing is shared with it.
-    own = part.transitions = Transitions(model)
-    classes = {class_id: own.class_of(renamed[class_id], sample) for class_id, sample in samples.items()}
-    return [classes[class_id] for class_id in raw]
+    others = {class_id: rename(sample, seen) for class_id, sample in samples.items()}
+    if others == samples:
+        return None
+    own = Transitions(model)
+    return own, {class_id: own.class_of(others[class_id], sample) for class_id, sample in samples.items()}
 
 
 def _events(part: Part, classes: list[int]) -> list[int]:

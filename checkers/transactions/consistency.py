@@ -8,10 +8,13 @@ models the order of each process.
 """
 
 from collections.abc import Iterable
-
-import networkx as nx
+from functools import cache
+from typing import TYPE_CHECKING
 
 from fencepost.histories.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 #: model -> the models that hold wherever it does, the direct ones.
 _WEAKER = {
@@ -80,8 +83,12 @@ CYCLES = ("G0", "G1c", "G-single", "G-nonadjacent", "G2-item")
 PROCESS, REALTIME = "-process", "-realtime"
 
 
-def _anomaly_graph() -> nx.DiGraph:
-    graph: nx.DiGraph = nx.DiGraph()
+@cache
+def _anomalies() -> "nx.DiGraph":
+    """Edges from each anomaly to those of which it is a special case."""
+    import networkx as nx  # here, as in `graph`
+
+    graph = nx.DiGraph()
     graph.add_edges_from([(case, general) for case, generals in _SPECIAL_CASE_OF.items() for general in generals])
     for cycle in CYCLES:
         graph.add_edges_from([(cycle, cycle + PROCESS), (cycle + PROCESS, cycle + REALTIME)])
@@ -91,51 +98,76 @@ def _anomaly_graph() -> nx.DiGraph:
     return graph
 
 
-_MODELS: nx.DiGraph = nx.DiGraph([(model, weaker) for model, below in _WEAKER.items() for weaker in below])
-_ANOMALIES = _anomaly_graph()
-#: Every model, each before those that it implies.
-MODELS: tuple[str, ...] = tuple(nx.lexicographical_topological_sort(_MODELS))
+@cache
+def _models() -> "nx.DiGraph":
+    """Edges from each model to those that it implies."""
+    import networkx as nx  # here, as in `graph`
+
+    return nx.DiGraph([(model, weaker) for model, below in _WEAKER.items() for weaker in below])
+
+
+@cache
+def models() -> tuple[str, ...]:
+    """Every model, each before those that it implies."""
+    import networkx as nx  # here, as in `graph`
+
+    return tuple(nx.lexicographical_topological_sort(_models()))
 
 
 def canonical(model: str) -> str:
     """The model's name here. Raises InputError for an unknown one."""
     name = model.lower().replace("_", "-").replace(" ", "-")
     name = _ALIASES.get(name, name)
-    if name not in _MODELS:
-        raise InputError(f"{model!r} is no consistency model; known are {', '.join(MODELS)}")
+    if name not in _models():
+        raise InputError(f"{model!r} is no consistency model; known are {', '.join(models())}")
     return name
 
 
 def implied(anomaly: str) -> set[str]:
     """The anomaly and those of which it is a special case."""
-    return {anomaly, *nx.descendants(_ANOMALIES, anomaly)}
+    return _with_descendants(_anomalies(), anomaly)
 
 
-def forbidden(models: Iterable[str], anomalies: Iterable[str] = ()) -> set[str]:
+def forbidden(consistency_models: Iterable[str], anomalies: Iterable[str] = ()) -> set[str]:
     """The anomalies that cannot occur where all of these models hold; more of them may be named.
 
     Raises InputError for an unknown model or anomaly.
     """
     general = set(anomalies)
     for anomaly in sorted(general):
-        if anomaly not in _ANOMALIES:
-            raise InputError(f"{anomaly!r} is no anomaly; known are {', '.join(sorted(_ANOMALIES))}")
-    for model in models:
-        name = canonical(model)
-        for weaker in sorted({name, *nx.descendants(_MODELS, name)}):
+        if anomaly not in _anomalies():
+            raise InputError(f"{anomaly!r} is no anomaly; known are {', '.join(sorted(_anomalies()))}")
+    for model in consistency_models:
+        for weaker in sorted(_with_descendants(_models(), canonical(model))):
             general.update(_FORBIDS.get(weaker, ()))
-    return general.union(*[nx.ancestors(_ANOMALIES, anomaly) for anomaly in sorted(general)])
+    return general.union(*[_with_ancestors(_anomalies(), anomaly) for anomaly in sorted(general)])
 
 
 def impossible(anomalies: Iterable[str]) -> list[str]:
     """The models that these anomalies rule out, each before the models that imply it."""
-    shown = {general for anomaly in anomalies for general in implied(anomaly)}
-    direct = [model for model in MODELS if shown.intersection(_FORBIDS.get(model, ()))]
-    ruled_out = set(direct).union(*[nx.ancestors(_MODELS, model) for model in direct])
-    return [model for model in reversed(MODELS) if model in ruled_out]
+    shown = set[str]().union(*[implied(anomaly) for anomaly in anomalies])
+    direct = [model for model in models() if shown.intersection(_FORBIDS.get(model, ()))]
+    ruled_out = set[str]().union(*[_with_ancestors(_models(), model) for model in direct])
+    return [model for model in reversed(models()) if model in ruled_out]
 
 
-def weakest(models: Iterable[str]) -> list[str]:
+def weakest(consistency_models: Iterable[str]) -> list[str]:
     """Those of the models that imply no other of them."""
-    all_ = set(models)
-    return [model for model in MODELS if model in all_ and not all_.intersection(nx.descendants(_MODELS, model))]
+    named = set(consistency_models)
+    return [
+        model for model in models()
+        if model in named and named.intersection(_with_descendants(_models(), model)) == {model}]
+
+
+def _with_descendants(graph: "nx.DiGraph", node: str) -> set[str]:
+    import networkx as nx  # here, as in `graph`
+
+    found: set[str] = nx.descendants(graph, node)
+    return found | {node}
+
+
+def _with_ancestors(graph: "nx.DiGraph", node: str) -> set[str]:
+    import networkx as nx  # here, as in `graph`
+
+    found: set[str] = nx.ancestors(graph, node)
+    return found | {node}

@@ -16,8 +16,6 @@ like any other's, for nothing can come after them unless somebody saw them.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import networkx as nx
-
 from fencepost.histories.event import OK
 
 WW, WR, RW, PROCESS, REALTIME = 1, 2, 4, 8, 16
@@ -111,6 +109,8 @@ class DependencyGraph:
 
 def strong_components(edges: Mapping[int, Iterable[int]]) -> list[list[int]]:
     """The strongly connected components of more than one node, in a fixed order."""
+    import networkx as nx  # here, and not for everybody who imports the checkers: it takes a tenth of a second
+
     graph = nx.DiGraph()
     graph.add_edges_from([(before, after) for before, out in edges.items() for after in out])
     return sorted([sorted(found) for found in nx.strongly_connected_components(graph) if len(found) > 1])

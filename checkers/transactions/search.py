@@ -6,8 +6,6 @@ one.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import networkx as nx
-
 #: A directed graph: node -> the nodes that its edges lead to.
 Adjacency = dict[int, list[int]]
 
@@ -71,6 +69,8 @@ def returning(adjacency: Adjacency, edges: Iterable[tuple[int, int]]) -> Iterato
     wanted = sorted(edges)
     if not wanted:
         return
+    import networkx as nx  # here, as in `graph`
+
     graph = nx.DiGraph()
     graph.add_nodes_from([node for edge in wanted for node in edge])
     graph.add_edges_from([(before, after) for before, out in adjacency.items() for after in out])

@@ -39,7 +39,7 @@ def analyse(
     Raises HistoryError for what is no register's history, InputError for a negative bound.
     """
     if staleness is not None and staleness < 0:
-        raise InputError(f"--staleness {staleness}: a reading cannot be younger than now; give 0 or more")
+        raise InputError(f"staleness={staleness}: a reading cannot be younger than now; give 0 or more")
     versioned = any(call.type == OK and "version" in call.extra_ok for call in calls)
     name = "versioned-register" if versioned else "cas-register"
     model, operations = make_model(name, initial), OBJECTS[name].read(calls)

@@ -20,11 +20,11 @@ from fencepost.histories.errors import EXIT_VALID, InputError
 @click.option("--per-key/--whole", "per_key", default=None,
               help="Values are [key value], each key an object; or the object as one whole.")
 @click.option("--initial", metavar="JSON", help="The object's first content, such as 0 or '{\"x\": 0}'.")
-@click.option("--staleness", type=int, metavar="N", help="How old readings may be, in the unit of the history's times, "
-              "for bounded-staleness.")
 @click.option("--only", metavar="F,F", help="Keep only these functions.")
 @click.option("--timeout", metavar="TIME", help="After that the verdict is unknown.  [default: 60s]")
 @click.option("--memory", metavar="SIZE", help="The searches hold no more; beyond that, unknown.  [default: 2GiB]")
+@click.option("--option", "options_", metavar="NAME=VALUE", multiple=True,
+              help="An option of the anomalies looked for, such as consistency_models=serializable.")
 @click.option("--engine", type=click.Choice(["auto", "pure", "compiled"]), help="Which search.  [default: auto]")
 @click.option("--explain", is_flag=True, help="Tell the whole counterexample.")
 @click.option("--no-excuses", is_flag=True, help="Of a run: losses that Kafka as configured can have are violations.")
@@ -41,6 +41,7 @@ def check(history: Path | None, models: bool, no_excuses: bool, as_json: bool, *
     operations in JSON and Jepsen's log lines are recognised, gzipped or not.
     """
     options["format"] = options.pop("format_")
+    options["option"] = options.pop("options_") or None
     if models:
         return _list(as_json)
     if history is None:
@@ -79,7 +80,7 @@ def _judge(history: Path, options: dict[str, Any], as_json: bool) -> int:
     question = judge.Question(
         history, options["model"], options["format"], options["per_key"], _initial(options["initial"]),
         tuple(f for f in (options["only"] or "").split(",") if f), options["engine"] or "auto",
-        options["staleness"])
+        options["option"] or ())
     timeout_s = read_duration(options["timeout"] or "60s") / 1_000_000
     started = time.monotonic()
     with check_output.progress(timeout_s) as watch:

@@ -37,5 +37,6 @@ MODEL_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "cas-register 0": ("--model", "cas-register", "--initial", "0"),
     "multi-register {x 0, y 0}": ("--model", "multi-register", "--initial", '{"x": 0, "y": 0}'),
     "mutex": ("--model", "mutex"),
-    "list-append, snapshot-isolation+repeatable-read": ("--model", "list-append"),
+    "list-append, snapshot-isolation+repeatable-read": (
+        "--model", "list-append", "--option", "consistency_models=snapshot-isolation,repeatable-read"),
 }

@@ -1,0 +1,114 @@
+"""The compiled engine: the same searches in C (native/), behind the same interface as pure.py.
+
+It is optional: without a compiler the package installs without it, and `is_there` is False. `FENCEPOST_PURE=1` in the
+environment makes `auto` leave it aside.
+"""
+
+import importlib
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from fencepost.checkers.linearizability.operation import Model, Operation
+from fencepost.checkers.linearizability.portfolio import Entrant
+from fencepost.checkers.linearizability.prunings import Prunings
+from fencepost.checkers.linearizability.searching import Dying, Progress, Standing
+
+_search: Any
+try:
+    _search = importlib.import_module("fencepost.checkers.linearizability._search")
+except ModuleNotFoundError:
+    _search = None
+
+#: The first beam is so wide, the second so much wider.
+BEAMS = (32, 1024)
+
+
+def is_there() -> bool:
+    """Whether the extension was built."""
+    return _search is not None
+
+
+def is_wanted() -> bool:
+    """Whether `auto` should take it."""
+    return _search is not None and os.environ.get("FENCEPOST_PURE", "") in ("", "0")
+
+
+class CompiledSearch:
+    """A search in C, as `Search`."""
+
+    __slots__ = ("_search",)
+
+    def __init__(self, part: Any, is_depth_first: bool, beam: int) -> None:
+        self._search: Any = part.search(is_depth_first, beam)
+
+    @property
+    def explored(self) -> int:
+        """See `Search`."""
+        return self._search.explored  # type: ignore[no-any-return]
+
+    @property
+    def placed(self) -> int:
+        """See `Search`."""
+        return self._search.placed  # type: ignore[no-any-return]
+
+    @property
+    def memory_bytes(self) -> int:
+        """See `Search`."""
+        return self._search.memory_bytes  # type: ignore[no-any-return]
+
+    def advance(self, work: int) -> Progress:
+        """See `Search`."""
+        return Progress(self._search.advance(work))
+
+    def death(self) -> Dying:
+        """See `Search`."""
+        operation, returned, pending, standings, more = self._search.death()
+        return Dying(operation, returned, pending, [Standing(*standing) for standing in standings], more)
+
+
+class CompiledPart:
+    """One part of a history for the portfolio."""
+
+    __slots__ = ("_part",)
+
+    slice_work = 2000
+
+    def __init__(self, part: Any) -> None:
+        self._part = part
+
+    @property
+    def key(self) -> Hashable:
+        """Its name."""
+        return self._part.key  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """How many operations it has."""
+        return self._part.size  # type: ignore[no-any-return]
+
+    @property
+    def operations(self) -> Sequence[Operation]:
+        """Its operations."""
+        return self._part.operations  # type: ignore[no-any-return]
+
+    @property
+    def renamed(self) -> bool:
+        """Whether VALUE renamed anything."""
+        return self._part.renamed  # type: ignore[no-any-return]
+
+    def entrants(self) -> list[Entrant]:
+        """See `SearchablePart`."""
+        part = self._part
+        return [
+            Entrant(partial(CompiledSearch, part, True, 0), 1), Entrant(partial(CompiledSearch, part, False, 0), 4),
+            *(Entrant(partial(CompiledSearch, part, False, width), 1) for width in BEAMS)]
+
+
+def parts(
+    operations: Iterable[Operation], model: Model, per_key: bool, prunings: Prunings, spend: Callable[[int], None],
+) -> list[CompiledPart]:
+    """The history's parts, ready to be searched. Raises ValueError, and what `spend` raises."""
+    bits = sum(1 << place for place, is_on in enumerate(prunings) if is_on)
+    return [CompiledPart(part) for part in _search.parts(operations, model, per_key, bits, spend)]

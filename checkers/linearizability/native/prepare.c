@@ -1,0 +1,598 @@
+/* ../preparation.py: from operations to parts with classes, slots and events in the order of time. */
+#include "search.h"
+
+#include "module.h"
+
+#define SLICE 65536 /* the budget and signals are looked at after so many operations */
+#define CACHE 4096  /* places of the caches that spare a look into a dictionary */
+
+enum { CALL, RET, F, ARGUMENT, RESULT, PROCESS, KEY, FIELDS };
+
+/* An operation's class or part by the objects that it is made of, while these are the same objects. */
+typedef struct {
+    PyObject *f, *argument, *result;
+    int32_t number;
+    char crashed, known;
+} ClassCached;
+
+typedef struct {
+    PyObject *key;
+    int32_t class_id, number;
+    char known;
+} PartCached;
+
+typedef struct {
+    ModuleState *state;
+    PyObject *operations; /* a tuple of Operations, or Columns */
+    PyObject *columns[FIELDS]; /* of Columns: fast sequences; NULL where left out or in a buffer */
+    Py_buffer times[2];
+    int has_columns, has_times[2];
+    PyObject *model, *spend, *partition;
+    int per_key, prunings;
+    Py_ssize_t count;
+    Memo *memo;
+    int64_t *call, *ret;
+    int32_t *class_of, *part_of;
+    PyObject *classes, *parts_by_class, *parts; /* dictionaries; the parts' keys in a list */
+    PyObject *part_numbers;
+    ClassCached class_cache[CACHE];
+    PartCached part_cache[CACHE];
+} History;
+
+static inline size_t address(const PyObject *object) { return (size_t)object >> 4; }
+
+/* --- reading operations ------------------------------------------------------------------------------------------- */
+
+static int read_time(PyObject *value, int64_t *time, Py_ssize_t place) {
+    int overflow = 0;
+    if (!PyLong_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "operation %zd has the time %R, which is no integer", place, value);
+        return FAILED;
+    }
+    *time = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow || *time == NEVER) {
+        PyErr_Format(PyExc_ValueError, "operation %zd has the time %R, which does not fit 64 bits", place, value);
+        return FAILED;
+    }
+    return 0;
+}
+
+/* A column of times without boxed integers, if it is a buffer of them. */
+static int read_times(History *history, PyObject *column, int number) {
+    if (!PyObject_CheckBuffer(column)) return 0;
+    Py_buffer *buffer = &history->times[number];
+    if (PyObject_GetBuffer(column, buffer, PyBUF_FORMAT | PyBUF_ND) < 0) return FAILED;
+    history->has_times[number] = 1;
+    int fits = buffer->itemsize == 8 && buffer->format && strchr("ql", buffer->format[0]) && !buffer->format[1];
+    if (!fits || buffer->len / 8 != history->count) {
+        PyErr_SetString(PyExc_ValueError, "a column of times must be of signed 64-bit integers, one an operation");
+        return FAILED;
+    }
+    return 0;
+}
+
+static int open_columns(History *history, PyObject *columns) {
+    static const char *const names[FIELDS] = {"call", "ret", "f", "argument", "result", "process", "key"};
+    history->has_columns = 1;
+    history->operations = Py_NewRef(columns);
+    history->count = PyObject_Length(columns);
+    if (history->count < 0) return FAILED;
+    for (int i = 0; i < FIELDS; i++) {
+        if (i == PROCESS) continue;
+        PyObject *column = PyObject_GetAttrString(columns, names[i]);
+        if (!column) return FAILED;
+        int result = 0;
+        if (column != Py_None && (i > RET || !(result = read_times(history, column, i)))
+            && (i > RET || !history->has_times[i])) {
+            history->columns[i] = PySequence_Fast(column, "a column must be a sequence");
+            if (!history->columns[i]) result = FAILED;
+            else if (PySequence_Fast_GET_SIZE(history->columns[i]) != history->count) {
+                PyErr_Format(PyExc_ValueError, "the column %s has another length than the others", names[i]);
+                result = FAILED;
+            }
+        }
+        Py_DECREF(column);
+        if (result < 0) return FAILED;
+    }
+    return 0;
+}
+
+static inline PyObject *cell(History *history, int field, Py_ssize_t place) {
+    PyObject *column = history->columns[field];
+    return column ? PySequence_Fast_GET_ITEM(column, place) : Py_None;
+}
+
+/* The operation's fields that matter, borrowed; its times go into the history's arrays. */
+static int read_operation(History *history, Py_ssize_t place, PyObject **fields) {
+    PyObject *call = NULL, *ret = NULL;
+    if (history->has_columns) {
+        for (int i = F; i < FIELDS; i++) fields[i] = cell(history, i, place);
+        call = cell(history, CALL, place);
+        ret = cell(history, RET, place);
+        if (history->has_times[CALL]) history->call[place] = ((int64_t *)history->times[CALL].buf)[place];
+        if (history->has_times[RET]) history->ret[place] = ((int64_t *)history->times[RET].buf)[place];
+    } else {
+        PyObject *operation = PyTuple_GET_ITEM(history->operations, place);
+        if (!PyTuple_Check(operation) || PyTuple_GET_SIZE(operation) != FIELDS) {
+            PyErr_Format(PyExc_TypeError, "operation %zd is a %s, not an Operation", place,
+                         Py_TYPE(operation)->tp_name);
+            return FAILED;
+        }
+        for (int i = F; i < FIELDS; i++) fields[i] = PyTuple_GET_ITEM(operation, i);
+        call = PyTuple_GET_ITEM(operation, CALL);
+        ret = PyTuple_GET_ITEM(operation, RET);
+    }
+    if (!history->has_times[CALL] && read_time(call, &history->call[place], place) < 0) return FAILED;
+    if (!history->has_times[RET]) {
+        if (ret == Py_None) history->ret[place] = NEVER;
+        else if (read_time(ret, &history->ret[place], place) < 0) return FAILED;
+    }
+    return 0;
+}
+
+/* The operation itself, a new reference. */
+static PyObject *operation_at(History *history, Py_ssize_t place) {
+    return PySequence_GetItem(history->operations, place);
+}
+
+/* --- classes and parts -------------------------------------------------------------------------------------------- */
+
+static int class_of(History *history, Py_ssize_t place, PyObject **fields) {
+    char crashed = history->ret[place] == NEVER;
+    size_t hash = address(fields[F]) * 31 + address(fields[ARGUMENT]) * 7 + address(fields[RESULT]) + (size_t)crashed;
+    ClassCached *cached = &history->class_cache[mix(hash) % CACHE];
+    if (cached->known && cached->f == fields[F] && cached->argument == fields[ARGUMENT]
+        && cached->result == fields[RESULT] && cached->crashed == crashed)
+        return cached->number;
+    PyObject *key = PyTuple_Pack(4, fields[F], fields[ARGUMENT], fields[RESULT], crashed ? Py_True : Py_False);
+    if (!key) return FAILED;
+    PyObject *known = PyDict_GetItemWithError(history->classes, key);
+    int number = FAILED;
+    if (known) number = (int)PyLong_AsLong(known);
+    else if (!PyErr_Occurred()) {
+        PyObject *operation = operation_at(history, place);
+        if (operation) number = memo_class_of(history->memo, operation);
+        Py_XDECREF(operation);
+        PyObject *value = number < 0 ? NULL : PyLong_FromLong(number);
+        if (!value || PyDict_SetItem(history->classes, key, value) < 0) number = FAILED;
+        Py_XDECREF(value);
+    }
+    Py_DECREF(key);
+    if (number >= 0)
+        *cached = (ClassCached){fields[F], fields[ARGUMENT], fields[RESULT], number, crashed, 1};
+    return number;
+}
+
+/* Ask the model for the part, and number it. */
+static int ask_part(History *history, Py_ssize_t place) {
+    PyObject *operation = operation_at(history, place);
+    PyObject *key = operation ? PyObject_CallOneArg(history->partition, operation) : NULL;
+    Py_XDECREF(operation);
+    if (!key) return FAILED;
+    int number = FAILED;
+    PyObject *known = PyDict_GetItemWithError(history->part_numbers, key);
+    if (known) number = (int)PyLong_AsLong(known);
+    else if (!PyErr_Occurred()) {
+        number = (int)PyList_GET_SIZE(history->parts);
+        PyObject *value = PyLong_FromLong(number);
+        if (!value || PyDict_SetItem(history->part_numbers, key, value) < 0 || PyList_Append(history->parts, key) < 0)
+            number = FAILED;
+        Py_XDECREF(value);
+    }
+    Py_DECREF(key);
+    return number;
+}
+
+static int part_of(History *history, Py_ssize_t place, PyObject *key) {
+    int32_t class_id = history->class_of[place];
+    PartCached *cached = &history->part_cache[mix(address(key) * 31 + (size_t)class_id) % CACHE];
+    if (cached->known && cached->key == key && cached->class_id == class_id) return cached->number;
+    PyObject *pair = Py_BuildValue("iO", (int)class_id, key);
+    if (!pair) return FAILED;
+    PyObject *known = PyDict_GetItemWithError(history->parts_by_class, pair);
+    int number = FAILED;
+    if (known) number = (int)PyLong_AsLong(known);
+    else if (!PyErr_Occurred()) {
+        number = ask_part(history, place);
+        PyObject *value = number < 0 ? NULL : PyLong_FromLong(number);
+        if (!value || PyDict_SetItem(history->parts_by_class, pair, value) < 0) number = FAILED;
+        Py_XDECREF(value);
+    }
+    Py_DECREF(pair);
+    if (number >= 0) *cached = (PartCached){key, class_id, number, 1};
+    return number;
+}
+
+static int classify(History *history) {
+    PyObject *fields[FIELDS];
+    for (Py_ssize_t place = 0; place < history->count; place++) {
+        if (place % SLICE == 0) {
+            PyObject *answer = PyErr_CheckSignals() < 0 ? NULL : PyObject_CallFunction(history->spend, "i", 0);
+            if (!answer) return FAILED;
+            Py_DECREF(answer);
+        }
+        if (read_operation(history, place, fields) < 0) return FAILED;
+        if (history->ret[place] < history->call[place]) {
+            PyObject *operation = operation_at(history, place);
+            PyObject *words = operation ? PyObject_CallMethod(operation, "words", NULL) : NULL;
+            if (words)
+                PyErr_Format(PyExc_ValueError, "operation %zd, %U, returns at %lld before it is called at %lld", place,
+                             words, (long long)history->ret[place], (long long)history->call[place]);
+            Py_XDECREF(operation);
+            Py_XDECREF(words);
+            return FAILED;
+        }
+        history->class_of[place] = class_of(history, place, fields);
+        if (history->class_of[place] < 0) return FAILED;
+        history->part_of[place] = history->per_key ? part_of(history, place, fields[KEY]) : 0;
+        if (history->part_of[place] < 0) return FAILED;
+    }
+    return 0;
+}
+
+/* --- one part ----------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t key;
+    int32_t operation;
+} Timed;
+
+/* By time, stable. Histories are nearly in order, so a few shifts usually do; else a radix sort. */
+static int sort(Timed *items, Timed *room, int32_t count) {
+    int64_t shifts = 8 * (int64_t)count + 64;
+    for (int32_t i = 1; i < count; i++) {
+        Timed item = items[i];
+        int32_t at = i;
+        for (; at && items[at - 1].key > item.key; at--) items[at] = items[at - 1];
+        items[at] = item;
+        shifts -= i - at;
+        if (shifts < 0) break;
+    }
+    if (shifts >= 0) return 0;
+    uint64_t least = UINT64_MAX, most = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (items[i].key < least) least = items[i].key;
+        if (items[i].key > most) most = items[i].key;
+    }
+    int is_moved = 0;
+    for (int shift = 0; shift < 64 && (most - least) >> shift; shift += 11) {
+        uint32_t starts[2049] = {0};
+        for (int32_t i = 0; i < count; i++) starts[((items[i].key - least) >> shift & 2047) + 1]++;
+        for (int i = 0; i < 2048; i++) starts[i + 1] += starts[i];
+        for (int32_t i = 0; i < count; i++) room[starts[(items[i].key - least) >> shift & 2047]++] = items[i];
+        Timed *other = items;
+        items = room;
+        room = other;
+        is_moved = !is_moved;
+    }
+    return is_moved; /* whether the result is in `room` */
+}
+
+typedef struct {
+    Timed *calls, *returns, *room;
+    int32_t *classes, *slots, *groups, *crashed_of, *counts;
+} Scratch;
+
+static Timed *sorted(Timed **items, Timed **room, int32_t count) {
+    if (sort(*items, *room, count)) {
+        Timed *other = *items;
+        *items = *room;
+        *room = other;
+    }
+    return *items;
+}
+
+/* The events: calls and returns in the order of time, calls first at one time. */
+static int order_events(History *history, Part *part, Scratch *scratch) {
+    int32_t calls = 0, returns = 0;
+    for (int32_t i = 0; i < part->size; i++) {
+        Py_ssize_t place = part->members ? part->members[i] : i;
+        const uint64_t sign = UINT64_C(1) << 63;
+        int crashed = history->ret[place] == NEVER;
+        if (crashed && part->memo->classes[scratch->classes[i]].pure) continue;
+        scratch->calls[calls++] = (Timed){(uint64_t)history->call[place] ^ sign, i};
+        if (!crashed) scratch->returns[returns++] = (Timed){(uint64_t)history->ret[place] ^ sign, i};
+    }
+    /* Stable for ties: an insertion or a radix sort that was broken off has not reordered equal keys. */
+    Timed *call = sorted(&scratch->calls, &scratch->room, calls);
+    Timed *ret = sorted(&scratch->returns, &scratch->room, returns);
+    part->events = PyMem_Malloc((size_t)(calls + returns + 1) * sizeof *part->events);
+    if (!part->events) {
+        PyErr_NoMemory();
+        return FAILED;
+    }
+    int32_t count = 0;
+    for (int32_t c = 0, r = 0; c < calls || r < returns;)
+        if (r == returns || (c < calls && call[c].key <= ret[r].key)) part->events[count++] = call[c++].operation;
+        else part->events[count++] = -1 - ret[r++].operation;
+    part->event_count = count;
+    part->return_count = returns;
+    return 0;
+}
+
+/* Like class_of, but of the whole history's class numbers: operations of one group are alike under SYM. */
+static int32_t group_of(Part *part, Scratch *scratch, int32_t class_id) {
+    int32_t target = part->memo->classes[class_id].target;
+    int32_t known = target == REFUSED ? class_id : part->memo->class_count + target;
+    if (scratch->groups[known] < 0) scratch->groups[known] = part->group_count++;
+    return scratch->groups[known];
+}
+
+static void fill_pending(Part *part, Scratch *scratch, int32_t operation, int32_t slot) {
+    const Class *class = &part->memo->classes[scratch->classes[operation]];
+    part->pendings[operation] = (Pending){
+        operation, 0, scratch->classes[operation], group_of(part, scratch, scratch->classes[operation]), slot,
+        class->target != REFUSED, class->pure};
+}
+
+/* Crashed operations that are alike get neighbouring bits in the order of their calls. */
+static int number_crashed(Part *part, Scratch *scratch, int32_t crashed) {
+    part->crashed = PyMem_Calloc((size_t)crashed + 1, sizeof *part->crashed);
+    part->crashed_members = PyMem_Malloc(((size_t)crashed + 1) * sizeof *part->crashed_members);
+    if (!part->crashed || !part->crashed_members) {
+        PyErr_NoMemory();
+        return FAILED;
+    }
+    int is_merged = part->prunings & SYM;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int32_t i = 0; i < part->event_count; i++) {
+            int32_t operation = part->events[i];
+            if (operation < 0 || part->pendings[operation].slot >= 0) continue;
+            const Pending *pending = &part->pendings[operation];
+            if (!pass) {
+                int32_t number = is_merged ? scratch->crashed_of[pending->class_id] : -1;
+                if (number < 0) {
+                    number = part->crashed_count++;
+                    scratch->crashed_of[pending->class_id] = number;
+                    part->crashed[number] = (CrashedClass){0, 0, 0, pending->class_id, pending->group, pending->blind};
+                }
+                part->crashed[number].count++;
+                part->pendings[operation].slot = -1 - number;
+            } else {
+                CrashedClass *class = &part->crashed[-1 - pending->slot];
+                part->crashed_members[class->first + class->count++] = operation;
+            }
+        }
+        int32_t shift = 0;
+        for (int32_t i = 0; i < part->crashed_count && !pass; i++) {
+            part->crashed[i].shift = part->crashed[i].first = shift;
+            shift += part->crashed[i].count;
+            part->crashed[i].count = 0;
+        }
+    }
+    part->crashed_bits = crashed;
+    return 0;
+}
+
+static int assign_slots(Part *part, Scratch *scratch) {
+    part->pendings = PyMem_Malloc(((size_t)part->size + 1) * sizeof *part->pendings);
+    if (!part->pendings) {
+        PyErr_NoMemory();
+        return FAILED;
+    }
+    for (int32_t i = 0; i < part->size; i++) part->pendings[i].deadline = -1;
+    for (int32_t i = 0; i < part->event_count; i++)
+        if (part->events[i] < 0) part->pendings[-1 - part->events[i]].deadline = i;
+    int32_t free_count = 0, crashed = 0;
+    for (int32_t i = 0; i < part->event_count; i++) {
+        int32_t event = part->events[i];
+        if (event < 0) {
+            scratch->slots[free_count++] = part->pendings[-1 - event].slot;
+            continue;
+        }
+        int32_t deadline = part->pendings[event].deadline;
+        crashed += deadline < 0;
+        fill_pending(part, scratch, event, deadline < 0 ? -1 : free_count ? scratch->slots[--free_count] : part->width++);
+        part->pendings[event].deadline = deadline;
+    }
+    return crashed ? number_crashed(part, scratch, crashed) : 0;
+}
+
+/* VALUE: the part gets classes and states of its own if ../preparation.py renames any of its operations. */
+static int rename_values(History *history, Part *part, Scratch *scratch) {
+    PyObject *samples = PyDict_New();
+    for (int32_t i = 0; i < part->size && samples; i++) {
+        int32_t class_id = scratch->classes[i];
+        if (scratch->counts[class_id]) continue;
+        scratch->counts[class_id] = 1;
+        PyObject *number = PyLong_FromLong(class_id);
+        PyObject *operation = operation_at(history, part->members ? part->members[i] : i);
+        if (!number || !operation || PyDict_SetItem(samples, number, operation) < 0) Py_CLEAR(samples);
+        Py_XDECREF(number);
+        Py_XDECREF(operation);
+    }
+    for (int32_t i = 0; i < part->size; i++) scratch->counts[scratch->classes[i]] = 0;
+    PyObject *answer = samples ? PyObject_CallFunctionObjArgs(
+        history->state->renamed, history->memo->transitions, samples, NULL) : NULL;
+    Py_XDECREF(samples);
+    if (!answer) return FAILED;
+    if (answer == Py_None) {
+        Py_DECREF(answer);
+        return 0;
+    }
+    /* (its own transitions, its class by class of the history) */
+    PyObject *classes = PyTuple_GetItem(answer, 1);
+    Memo *memo = classes ? memo_new(PyTuple_GET_ITEM(answer, 0)) : NULL;
+    if (memo) {
+        memo_release(part->memo);
+        part->memo = memo;
+        part->renamed = 1;
+        for (int32_t i = 0; i < part->size && !PyErr_Occurred(); i++) {
+            PyObject *number = PyLong_FromLong(scratch->classes[i]);
+            PyObject *own = number ? PyDict_GetItemWithError(classes, number) : NULL;
+            scratch->classes[i] = own ? (int32_t)PyLong_AsLong(own) : -1;
+            Py_XDECREF(number);
+        }
+    }
+    Py_DECREF(answer);
+    return PyErr_Occurred() ? FAILED : 0;
+}
+
+static int prepare_part(History *history, Part *part, Scratch *scratch) {
+    int crashed = 0;
+    for (int32_t i = 0; i < part->size; i++) {
+        Py_ssize_t place = part->members ? part->members[i] : i;
+        scratch->classes[i] = history->class_of[place];
+        crashed |= history->ret[place] == NEVER;
+    }
+    if (crashed && part->prunings & VALUE && rename_values(history, part, scratch) < 0) return FAILED;
+    int result = order_events(history, part, scratch);
+    if (!result) result = assign_slots(part, scratch);
+    for (int32_t i = 0; i < part->size; i++) { /* leave the scratch as it was */
+        const Class *class = &part->memo->classes[scratch->classes[i]];
+        scratch->groups[scratch->classes[i]] = scratch->crashed_of[scratch->classes[i]] = -1;
+        if (class->target != REFUSED) scratch->groups[part->memo->class_count + class->target] = -1;
+    }
+    return result;
+}
+
+static int scratch_begin(Scratch *scratch, const History *history) {
+    size_t count = (size_t)history->count + 1, classes = (size_t)history->memo->class_count + 1, groups = 2 * classes;
+    for (size_t i = 0; i + 1 < classes; i++) {
+        size_t last = classes + (size_t)(history->memo->classes[i].target + 1);
+        if (last > groups) groups = last;
+    }
+    scratch->calls = PyMem_Malloc(count * sizeof *scratch->calls);
+    scratch->returns = PyMem_Malloc(count * sizeof *scratch->returns);
+    scratch->room = PyMem_Malloc(count * sizeof *scratch->room);
+    scratch->classes = PyMem_Malloc(count * sizeof *scratch->classes);
+    scratch->slots = PyMem_Malloc(count * sizeof *scratch->slots);
+    scratch->groups = PyMem_Malloc(groups * sizeof *scratch->groups);
+    scratch->crashed_of = PyMem_Malloc(classes * sizeof *scratch->crashed_of);
+    scratch->counts = PyMem_Calloc(classes, sizeof *scratch->counts);
+    if (!scratch->calls || !scratch->returns || !scratch->room || !scratch->classes || !scratch->slots
+        || !scratch->groups || !scratch->crashed_of || !scratch->counts) {
+        PyErr_NoMemory();
+        return FAILED;
+    }
+    memset(scratch->groups, -1, groups * sizeof *scratch->groups);
+    memset(scratch->crashed_of, -1, classes * sizeof *scratch->crashed_of);
+    return 0;
+}
+
+static void scratch_end(Scratch *scratch) {
+    PyMem_Free(scratch->calls);
+    PyMem_Free(scratch->returns);
+    PyMem_Free(scratch->room);
+    PyMem_Free(scratch->classes);
+    PyMem_Free(scratch->slots);
+    PyMem_Free(scratch->groups);
+    PyMem_Free(scratch->crashed_of);
+    PyMem_Free(scratch->counts);
+}
+
+/* --- all parts ---------------------------------------------------------------------------------------------------- */
+
+static int make_parts(History *history, Scratch *scratch, PyObject *made) {
+    Py_ssize_t part_count = PyList_GET_SIZE(history->parts);
+    int32_t *sizes = PyMem_Calloc((size_t)part_count + 1, sizeof *sizes);
+    if (!sizes) {
+        PyErr_NoMemory();
+        return FAILED;
+    }
+    for (Py_ssize_t i = 0; i < history->count; i++) sizes[history->part_of[i]]++;
+    int result = 0;
+    for (Py_ssize_t p = 0; p < part_count && !result; p++) {
+        Part *part = PyObject_New(Part, history->state->part_type);
+        if (!part) {
+            result = FAILED;
+            break;
+        }
+        memset((char *)part + sizeof(PyObject), 0, sizeof *part - sizeof(PyObject));
+        part->key = Py_NewRef(PyList_GET_ITEM(history->parts, p));
+        part->history = Py_NewRef(history->operations);
+        part->memo = history->memo;
+        part->memo->references++;
+        part->prunings = history->prunings;
+        part->members = part_count == 1 ? NULL : PyMem_Malloc((size_t)sizes[p] * sizeof *part->members);
+        part->size = part_count == 1 ? sizes[p] : 0;
+        if (part_count > 1 && !part->members) {
+            PyErr_NoMemory();
+            result = FAILED;
+        }
+        if (!result) result = PyList_Append(made, (PyObject *)part);
+        Py_DECREF(part);
+    }
+    for (Py_ssize_t i = 0; i < history->count && part_count > 1 && !result; i++) {
+        Part *part = (Part *)PyList_GET_ITEM(made, history->part_of[i]);
+        part->members[part->size++] = (int32_t)i;
+    }
+    for (Py_ssize_t p = 0; p < part_count && !result; p++)
+        result = prepare_part(history, (Part *)PyList_GET_ITEM(made, p), scratch);
+    PyMem_Free(sizes);
+    return result;
+}
+
+static int open_history(History *history, PyObject *operations) {
+    PyObject *transitions = PyObject_CallOneArg(history->state->transitions, history->model);
+    if (transitions) history->memo = memo_new(transitions);
+    Py_XDECREF(transitions);
+    if (!history->memo) return FAILED;
+    if (PyObject_IsInstance(operations, history->state->columns)) {
+        if (open_columns(history, operations) < 0) return FAILED;
+    } else {
+        history->operations = PySequence_Tuple(operations);
+        if (!history->operations) return FAILED;
+        history->count = PyTuple_GET_SIZE(history->operations);
+    }
+    if (history->count >= INT32_MAX / 4) {
+        PyErr_SetString(PyExc_ValueError, "more than 500 million operations at a time are too many");
+        return FAILED;
+    }
+    size_t count = (size_t)history->count + 1;
+    history->call = PyMem_Malloc(count * sizeof *history->call);
+    history->ret = PyMem_Malloc(count * sizeof *history->ret);
+    history->class_of = PyMem_Malloc(count * sizeof *history->class_of);
+    history->part_of = PyMem_Malloc(count * sizeof *history->part_of);
+    history->classes = PyDict_New();
+    history->parts_by_class = PyDict_New();
+    history->part_numbers = PyDict_New();
+    history->parts = PyList_New(0);
+    history->partition = PyObject_GetAttrString(history->model, "partition");
+    if (PyErr_Occurred()) return FAILED;
+    if (!history->call || !history->ret || !history->class_of || !history->part_of) {
+        PyErr_NoMemory();
+        return FAILED;
+    }
+    return history->per_key || !history->count ? 0 : PyList_Append(history->parts, Py_None);
+}
+
+static void close_history(History *history) {
+    memo_release(history->memo);
+    Py_XDECREF(history->operations);
+    for (int i = 0; i < FIELDS; i++) Py_XDECREF(history->columns[i]);
+    for (int i = 0; i < 2; i++)
+        if (history->has_times[i]) PyBuffer_Release(&history->times[i]);
+    Py_XDECREF(history->classes);
+    Py_XDECREF(history->parts_by_class);
+    Py_XDECREF(history->part_numbers);
+    Py_XDECREF(history->parts);
+    Py_XDECREF(history->partition);
+    PyMem_Free(history->call);
+    PyMem_Free(history->ret);
+    PyMem_Free(history->class_of);
+    PyMem_Free(history->part_of);
+    PyMem_Free(history);
+}
+
+/* parts(operations, model, per_key, prunings, spend) -> list of Part, as `prepare` in ../preparation.py. */
+PyObject *prepare(PyObject *module, PyObject *arguments) {
+    PyObject *operations, *model, *spend;
+    int per_key, prunings;
+    if (!PyArg_ParseTuple(arguments, "OOpiO", &operations, &model, &per_key, &prunings, &spend)) return NULL;
+    History *history = PyMem_Calloc(1, sizeof *history);
+    if (!history) return PyErr_NoMemory();
+    history->state = PyModule_GetState(module);
+    history->model = model;
+    history->spend = spend;
+    history->per_key = per_key;
+    history->prunings = prunings;
+    PyObject *made = PyList_New(0);
+    Scratch scratch = {0};
+    if (!made || open_history(history, operations) < 0 || classify(history) < 0
+        || scratch_begin(&scratch, history) < 0 || make_parts(history, &scratch, made) < 0)
+        Py_CLEAR(made);
+    scratch_end(&scratch);
+    close_history(history);
+    return made;
+}
