@@ -41,7 +41,10 @@ FIRST_BALANCE_CHECK_DIVISOR = 60
 
 
 class ZkController:
-    """One process's controller, active or not. See the package for what the process calls and provides."""
+    """One process's controller, active or not. See the package for what the process calls and provides.
+
+    fail_overs: how often this process has taken office.
+    """
 
     def __init__(
         self, node: Node, config: KafkaConfig, client: KafkaZkClient, registrar: BrokerRegistrar, composer: Composer,
@@ -50,6 +53,7 @@ class ZkController:
         self._config = config
         self._client = client
         self._registrar = registrar
+        self.fail_overs = 0
         watch = None if uses_alter_partition(config) else self._on_reassigned_state
         self.parts = parts = ControllerParts(node, config, client, composer, self._on_answer, watch)
         self.brokers = composer(BrokerEvents)(parts)
@@ -190,8 +194,10 @@ class ZkController:
     def _fail_over(self) -> None:
         """Plan: everything a new controller does, in order (onControllerFailover)."""
         store, events, parts = self.parts.zk, self.parts.events, self.parts
+        self.fail_overs += 1
         store.ask([zk.GetDataOp(znodes.FEATURE)], self._ensure_feature)
-        events.do(self._register_handlers)
+        if self.must_register_handlers():
+            events.do(self.register_handlers)
         for parent in (znodes.LOG_DIR_EVENTS, znodes.ISR_CHANGES):
             store.ask([zk.GetChildrenOp(parent)], self._delete_notifications, parent)
         self.brokers.read_brokers()
@@ -215,7 +221,11 @@ class ZkController:
         if outcomes[0].result.error == zk.NONODE:
             self.parts.zk.ask([zk.CreateOp(znodes.FEATURE, znodes.FeatureZnode())], _ignore)
 
-    def _register_handlers(self) -> None:
+    def must_register_handlers(self) -> bool:
+        """A new session has no watches, and resigning has dropped the handlers: every fail-over starts anew."""
+        return True
+
+    def register_handlers(self) -> None:
         """Before anything is read, so that no change is missed (KAFKA-928); the reads arm the watches."""
         self._client.child_handlers.update({
             path: partial(self._put_event, event) for path, event in (

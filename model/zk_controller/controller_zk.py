@@ -132,7 +132,7 @@ class ControllerZk:
                 self.observe_states([(partition, written)], result.stat.mzxid)
                 writes.append(StateWrite(WRITTEN, partition, written))
             elif result.error == zk.BADVERSION:
-                if outcome.resent and self.must_recognise_own_write():
+                if outcome.resent and self.must_recognise_own_update():
                     doubtful.append(len(writes))
                 writes.append(StateWrite(CONFLICT, partition, written))
             else:
@@ -163,13 +163,17 @@ class ControllerZk:
                 self.observe_states([(partition, written)], -1 if result.stat is None else result.stat.mzxid)
                 writes.append(StateWrite(WRITTEN, partition, written))
             else:
-                if result.error == zk.NODEEXISTS and outcome.resent and self.must_recognise_own_write():
+                if result.error == zk.NODEEXISTS and outcome.resent and self.must_recognise_own_creation():
                     doubtful.append(len(writes))
                 writes.append(StateWrite(FAILED, partition, written._replace(partition_epoch=-1)))
         self.resolve(writes, doubtful, then, context)
 
-    def must_recognise_own_write(self) -> bool:
-        """A conflict after a lost answer may be with the own first attempt (A.1.9; 3.9 does not look)."""
+    def must_recognise_own_update(self) -> bool:
+        """A BADVERSION after a lost answer may come from the own first attempt (3.9 does not look)."""
+        return True
+
+    def must_recognise_own_creation(self) -> bool:
+        """A NODEEXISTS after a lost answer may come from the own first attempt (3.9 does not look)."""
         return True
 
     def resolve(

@@ -136,11 +136,19 @@ class ReplicaStateMachine:
             if broker_id in state.isr:
                 leader = NO_LEADER if state.leader == broker_id else state.leader
                 isr = tuple(member for member in state.isr if member != broker_id) or state.isr
-                updates[partition] = state.with_leader(leader, isr)
+                changed = state.with_leader(leader, isr)
+                if not self.must_raise_leader_epoch():
+                    changed = changed._replace(leader_epoch=state.leader_epoch)
+                updates[partition] = changed
             else:
                 self._context.leadership[partition] = state
                 self._tell(broker_id, partition, state)
         self._zk.write_states(updates, self._on_removed, broker_id)
+
+    def must_raise_leader_epoch(self) -> bool:
+        """The leader takes over what the controller has changed, and with it the partition epoch, only under a higher
+        leader epoch (KAFKA-2729)."""
+        return True
 
     def _on_removed(self, writes: list[StateWrite], broker_id: int) -> None:
         again = []

@@ -78,7 +78,7 @@ class ZkBrokerNode(Node):
 
     def _obey(self, request: Any, reply: Reply) -> None:
         error = None
-        if request.broker_epoch < self.registrar.broker_epoch:
+        if 0 <= request.broker_epoch < self.registrar.broker_epoch:
             error = errors.STALE_BROKER_EPOCH
         elif request.controller_epoch < self.controller_epoch:
             error = errors.STALE_CONTROLLER_EPOCH
