@@ -11,6 +11,7 @@ from fencepost.model.protocol import zookeeper as zk
 from fencepost.model.zk_controller import znodes
 from fencepost.model.zk_controller.event_manager import ControllerMovedError
 from fencepost.model.zk_controller.kafka_zk_client import Outcome, WatchHandler
+from fencepost.model.zk_controller.metadata_records import offset_of
 from fencepost.model.zk_controller.parts import NOBODY, ControllerParts
 
 
@@ -93,7 +94,7 @@ class ControllerElection:
         parts = self._parts
         parts.context.epoch, parts.context.epoch_zk_version = epoch, stat.version
         parts.active_controller_id = parts.node.node_id
-        value = {"next_offset": stat.mzxid + 1, "epoch_start_offset": stat.mzxid}
+        value = {"next_offset": offset_of(stat.mzxid + 1), "epoch_start_offset": offset_of(stat.mzxid)}
         parts.node.observe("controller-claimed", value=value, controller_epoch=epoch)
         parts.node.at_point("controller.claimed")
         self._fail_over()

@@ -21,6 +21,7 @@ from fencepost.model.zk_controller.event_manager import (
     SessionExpiredError,
 )
 from fencepost.model.zk_controller.kafka_zk_client import KafkaZkClient, Outcome
+from fencepost.model.zk_controller.metadata_records import offset_of
 
 WRITTEN, CONFLICT, FAILED = "written", "conflict", "failed"
 
@@ -198,7 +199,7 @@ class ControllerZk:
     # --- evidence -------------------------------------------------------------------------------------------------
 
     def observe_states(self, states: Sequence[tuple[TopicPartition, LeaderAndIsr]], zxid: int) -> None:
-        """Leave evidence of states written; zxid -1 where the answer did not tell."""
+        """Leave evidence of states written in one transaction; zxid -1 where the answer did not tell."""
         records = []
         for (topic, partition), state in states:
             assignment = self._context.assignment((topic, partition))
@@ -213,7 +214,9 @@ class ControllerZk:
 
     def observe_write(self, records: list[Any], zxid: int) -> None:
         """Leave evidence of a controller's write."""
-        value = {"base_offset": zxid, "end_offset": zxid + 1 if zxid >= 0 else -1, "records": records}
+        base_offset = offset_of(zxid) if zxid >= 0 else -1
+        end_offset = base_offset + len(records) if zxid >= 0 else -1
+        value = {"base_offset": base_offset, "end_offset": end_offset, "records": records}
         self._node.observe("metadata-write", value=value, controller_epoch=self._context.epoch)
         self._node.at_point("controller.appended")
 

@@ -1,0 +1,96 @@
+"""Transactions of ZooKeeper as metadata records."""
+
+from fencepost.model.metadata import records as kraft
+from fencepost.model.zk_controller import znodes
+from fencepost.model.zk_controller.metadata_records import MetadataRecords, offset_of
+from fencepost.model.zookeeper.transactions import (
+    CloseSessionTxn,
+    CreateTxn,
+    DeleteTxn,
+    ErrorTxn,
+    MultiTxn,
+    SetDataTxn,
+)
+
+TOPIC = znodes.TopicZnode("orders@1", ((0, (1, 2)),))
+STATE = znodes.PartitionStateZnode(1, 0, 1, (1, 2))
+
+
+def create(path: str, data: object = None) -> CreateTxn:
+    return CreateTxn(path, data, (), False, 1)
+
+
+def with_topic(chroot: str = "") -> MetadataRecords:
+    """A topic with one partition, in transactions 1 and 2."""
+    records = MetadataRecords(chroot)
+    records.apply(1, create(f"{chroot}{znodes.topic_path('orders')}", TOPIC))
+    records.apply(2, create(f"{chroot}{znodes.state_path('orders', 0)}", STATE))
+    return records
+
+
+def test_a_topic_and_its_partition_are_created():
+    records = MetadataRecords()
+    assert records.apply(1, create(znodes.topic_path("orders"), TOPIC)) == [
+        (offset_of(1), kraft.TopicRecord("orders", "orders@1"))]
+    assert records.apply(2, create(znodes.partitions_path("orders"))) == []
+    assert records.apply(3, create(znodes.state_path("orders", 0), STATE)) == [
+        (offset_of(3), kraft.PartitionRecord("orders@1", 0, (1, 2), (1, 2), (), (), 1, 0, 0))]
+
+
+def test_a_states_version_is_the_partition_epoch():
+    records = with_topic()
+    state = STATE._replace(leader=2, leader_epoch=1, isr=(2,))
+    [(_, record)] = records.apply(3, MultiTxn((SetDataTxn(znodes.state_path("orders", 0), state, 1),)))
+    assert (record.leader, record.leader_epoch, record.partition_epoch, record.isr) == (2, 1, 1, (2,))
+
+
+def test_a_new_assignment_is_the_same_partition_with_other_replicas():
+    records = with_topic()
+    topic = znodes.TopicZnode("orders@1", ((0, (3, 1, 2)),), ((0, (3,)),), ((0, (1, 2)),))
+    [(_, record)] = records.apply(3, SetDataTxn(znodes.topic_path("orders"), topic, 1))
+    assert (record.replicas, record.adding_replicas, record.partition_epoch) == ((3, 1, 2), (3,), 0)
+
+
+def test_a_topic_goes_with_its_own_znode():
+    records = with_topic()
+    assert records.apply(3, DeleteTxn(znodes.state_path("orders", 0))) == []
+    assert records.apply(4, DeleteTxn(znodes.topic_path("orders"))) == [
+        (offset_of(4), kraft.RemoveTopicRecord("orders@1"))]
+
+
+def test_a_broker_registers_once_and_goes_with_its_session():
+    records, path, data = MetadataRecords(), znodes.broker_path(1), znodes.BrokerZnode(1, "1-a")
+    registration = MultiTxn((create(path, data), SetDataTxn(path, data, 1)))
+    assert records.apply(7, registration) == [
+        (offset_of(7), kraft.RegisterBrokerRecord(1, "1-a", 7, fenced=False))]
+    assert records.apply(9, CloseSessionTxn((znodes.CONTROLLER, path))) == [
+        (offset_of(9), kraft.UnregisterBrokerRecord(1, 7))]
+
+
+def test_configurations_and_acls_are_told_by_difference():
+    records, path = MetadataRecords(), znodes.config_path("topic", "orders")
+    records.apply(1, create(path, znodes.ConfigZnode((("a", "1"), ("b", "2")))))
+    changed = records.apply(2, SetDataTxn(path, znodes.ConfigZnode((("b", "3"), ("c", "4"))), 1))
+    assert [record for _, record in changed] == [
+        kraft.ConfigRecord("topic", "orders", "a", None), kraft.ConfigRecord("topic", "orders", "b", "3"),
+        kraft.ConfigRecord("topic", "orders", "c", "4")]
+    assert [offset - offset_of(2) for offset, _ in changed] == [0, 1, 2]
+    path, allow = znodes.acl_path("topic", "orders"), ("User:a", "READ", "ALLOW")
+    [(_, added)] = records.apply(3, create(path, znodes.AclZnode((allow,))))
+    assert added == kraft.AccessControlEntryRecord(*allow, "topic", "orders")
+    [(_, removed)] = records.apply(4, SetDataTxn(path, znodes.AclZnode(()), 1))
+    assert removed == kraft.RemoveAccessControlEntryRecord(*allow, "topic", "orders")
+
+
+def test_failed_transactions_and_other_clusters_say_nothing():
+    records = with_topic("/blue")
+    assert records.apply(3, MultiTxn((ErrorTxn(None), ErrorTxn("BADVERSION")))) == []
+    assert records.apply(4, DeleteTxn("/green/brokers/topics/orders")) == []
+    assert records.apply(5, DeleteTxn("/blue/brokers/topics/orders")) != []
+
+
+def test_a_tree_that_was_loaded_is_where_it_goes_on():
+    records = MetadataRecords()
+    records.load([(znodes.topic_path("orders"), TOPIC, 0, 1), (znodes.state_path("orders", 0), STATE, 4, 2)])
+    [(_, record)] = records.apply(9, SetDataTxn(znodes.state_path("orders", 0), STATE, 5))
+    assert (record.topic_id, record.partition_epoch) == ("orders@1", 5)
