@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fencepost.checkers.client_logs import ClientLogs
 from fencepost.checkers.committed_offsets import CommittedOffsets
 from fencepost.checkers.committed_records import CommittedRecords
 from fencepost.checkers.consistent_read import ConsistentRead
@@ -16,5 +17,5 @@ def build(header: dict[str, Any]) -> list[Checker]:
     ledger = Ledger(header)
     return [
         CommittedRecords(header, ledger), ConsistentRead(header, ledger), Replication(header, ledger),
-        IsrMembership(header, ledger), CommittedOffsets(header, ledger),
+        IsrMembership(header, ledger), CommittedOffsets(header, ledger), ClientLogs(header, ledger),
     ]

@@ -9,6 +9,8 @@ from typing import Any
 
 from fencepost.checkers import (
     authorisation,
+    client_metadata,
+    client_offsets,
     data_plane,
     epoch_fencing,
     liveness,
@@ -37,6 +39,8 @@ BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = (
     metadata_reads.build,
     authorisation.build,
     data_plane.build,
+    client_offsets.build,
+    client_metadata.build,
     liveness.build,
 )
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from fencepost import checkers
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.checkers.linearizability import models as objects
+from fencepost.checkers.verdict import Findings
 from fencepost.histories.history import FORMAT
 from fencepost.histories.vocabulary import FAULT_EVENTS, OBSERVATIONS, OPERATIONS
 from fencepost.model.bugs.catalogue import all_bugs
@@ -137,12 +139,19 @@ def rules() -> str:
     sections = []
     for module_info in sorted(pkgutil.iter_modules(checkers.__path__), key=lambda info: info.name):
         module = import_module(f"fencepost.checkers.{module_info.name}")
-        if hasattr(module, "build"):
+        if _has_checker(module):
             title = (module.__doc__ or "").partition("\n")[0]
             sections.append(f"## {module_info.name}\n\n{title}\n\n{_body(module.__doc__)}")
     return _page(
         "Rules", "Each checker is a module of `fencepost.checkers`; these are their own words. A rule's name is what a "
         "violation is reported under.", *sections)
+
+
+def _has_checker(module: ModuleType) -> bool:
+    """Whether a module defines a checker, and not only puts those of others together."""
+    return any(
+        isinstance(thing, type) and issubclass(thing, Findings) and thing.__module__ == module.__name__ and thing.name
+        for thing in vars(module).values())
 
 
 def anomalies() -> str:
