@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transaction_history import SerialStore, example, micro_operations, one_by_one, overlapping
+from transaction_history import SerialStore, SteppingStore, example, micro_operations, one_by_one, overlapping
 
 from fencepost.checkers.anomaly_report import Anomaly
 from fencepost.checkers.linearizability.budget import WorkBudget
@@ -266,6 +266,27 @@ class TestReport:
 def test_a_serial_store_shows_no_anomaly(seed: int, operations: int) -> None:
     report = analyse(SerialStore(seed, lists=True).run(operations))
     assert not report.anomalies, report.words()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 200))
+def test_snapshot_isolation_is_not_taken_for_less(seed: int, steps: int) -> None:
+    report = analyse(SteppingStore(seed, snapshot=True).run(steps), consistency_models=["strong-snapshot-isolation"])
+    assert not report.kinds, report.words()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 200))
+def test_read_committed_is_not_taken_for_less(seed: int, steps: int) -> None:
+    report = analyse(SteppingStore(seed, snapshot=False).run(steps), consistency_models=["strong-read-committed"])
+    assert not report.kinds, report.words()
+
+
+def test_neither_is_taken_for_serializable() -> None:
+    snapshots = {kind for seed in range(40) for kind in kinds(SteppingStore(seed, snapshot=True).run(200))}
+    assert snapshots == {"G2-item"}
+    committed = {kind for seed in range(10) for kind in kinds(SteppingStore(seed, snapshot=False).run(200))}
+    assert committed >= {"G-single", "lost-update", "internal"}
 
 
 @settings(max_examples=10, deadline=None)

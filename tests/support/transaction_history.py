@@ -114,3 +114,67 @@ class SerialStore:
                 self._state[key] = value
             result.append([f, key, self._state.get(key) if f == "r" else value])
         return type_, operations if type_ == "info" else result
+
+
+class SteppingStore:
+    """Lists behind transactions that take effect in several steps, at the isolation level asked for.
+
+    snapshot: each reads the lists as they were at its first step, and commits at its last unless somebody else wrote
+    what it wrote (snapshot isolation). Otherwise each reads what is committed at each step (read committed).
+    """
+
+    def __init__(self, seed: int, *, snapshot: bool, processes: int = 5, keys: int = 3) -> None:
+        self.history = ClientHistory()
+        self._draw = Random(seed)
+        self._snapshot = snapshot
+        self._keys = [f"k{number}" for number in range(keys)]
+        self._lists: dict[str, list[int]] = {key: [] for key in self._keys}
+        self._next_value = 0
+        self._running: dict[int, list[list[Any]]] = {}
+        self._results: dict[int, list[list[Any]]] = {}
+        self._seen: dict[int, dict[str, list[int]]] = {}
+        self._processes = processes
+
+    def run(self, steps: int) -> list[Call]:
+        """That many steps of randomly chosen clients."""
+        for _ in range(steps):
+            process = self._draw.randrange(self._processes)
+            if process not in self._running:
+                self._begin(process)
+            elif self._running[process]:
+                self._step(process, self._running[process].pop(0))
+            else:
+                self._end(process)
+        return self.history.calls()
+
+    def _begin(self, process: int) -> None:
+        operations: list[list[Any]] = []
+        for _ in range(self._draw.randint(1, 3)):
+            self._next_value += 1
+            key = self._draw.choice(self._keys)
+            operations.append(["append", key, self._next_value] if self._draw.random() < 0.5 else ["r", key, None])
+        self.history.invoke(process, "txn", operations)
+        self._running[process], self._results[process] = list(operations), []
+
+    def _step(self, process: int, operation: list[Any]) -> None:
+        current = {key: list(elements) for key, elements in self._lists.items()}
+        seen = self._seen.setdefault(process, current) if self._snapshot else current
+        f, key, value = operation
+        if f == "append" and self._snapshot:
+            seen[key] = [*seen[key], value]
+        self._results[process].append([f, key, list(seen[key]) if f == "r" else value])
+
+    def _end(self, process: int) -> None:
+        results = self._results.pop(process)
+        del self._running[process]
+        appended: dict[str, list[int]] = {}
+        for f, key, value in results:
+            if f == "append":
+                appended.setdefault(key, []).append(value)
+        seen = self._seen.pop(process, {})
+        if self._snapshot and any(seen[key] != self._lists[key] + values for key, values in appended.items()):
+            self.history.complete("fail", process, "txn", results)
+            return
+        for key, values in appended.items():
+            self._lists[key] += values
+        self.history.complete("ok", process, "txn", results)
