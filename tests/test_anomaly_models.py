@@ -1,5 +1,6 @@
 """The registry of anomaly models, and the page that lists what they can report."""
 
+import doctest
 import json
 import re
 from inspect import signature
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import Command, in_process
+from documents import ROOT
 
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.checkers.anomaly_report import Anomaly, hashable, plain, report
@@ -43,6 +45,22 @@ def test_values_become_keys_and_plain_data_again() -> None:
     value = hashable([1, ["a", None], {"k": [2]}])
     assert value == (1, ("a", None), (("k", (2,)),))
     assert plain(value) == [1, ["a", None], [["k", [2]]]]
+
+
+def test_the_how_to_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "how-to" / "find-anomalies.md"
+    history = page.read_text(encoding="utf-8").split("```clojure\n")[1].split("```")[0]
+    (tmp_path / "history.edn").write_text(history)
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted > 6
+    assert result.failed == 0
+
+
+def test_every_command_of_the_how_to_names_a_model_and_its_options() -> None:
+    page = (ROOT / "docs" / "how-to" / "find-anomalies.md").read_text(encoding="utf-8")
+    for model, option in re.findall(r"--model ([\w-]+)(?: --option (\S+))?", page):
+        assert ANOMALY_MODELS[model].read_options([option] if option else []) is not None
 
 
 class TestOptions:

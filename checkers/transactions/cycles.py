@@ -89,7 +89,7 @@ class _Component:
                     for nodes in search():
                         cycle = self._classify(nodes, WR if base != "G0" else 0)
                         self.found |= implied(cycle.kind)
-                        yield Cycle(cycle.kind, *shortened(*cycle, self._transactions))
+                        yield _from_the_first(cycle.kind, *shortened(*cycle, self._transactions))
 
     def _write_cycles(self) -> Iterator[list[int]]:
         return self._plain_cycles(WW | self.order)
@@ -171,6 +171,12 @@ class _Component:
             base = "G-single" if jumps else "G1c" if WR in edges else "G0"
         variant = REALTIME_VARIANT if REALTIME in edges else PROCESS_VARIANT if PROCESS in edges else ""
         return Cycle(base + variant, nodes, edges)
+
+
+def _from_the_first(kind: str, nodes: list[int], edges: list[int]) -> Cycle:
+    """The cycle told from the transaction that was invoked first."""
+    start = nodes.index(min(nodes))
+    return Cycle(kind, nodes[start:] + nodes[:start], edges[start:] + edges[:start])
 
 
 def _within(adjacency: Adjacency, component: list[int]) -> Adjacency:
