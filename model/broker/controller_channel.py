@@ -10,11 +10,18 @@ Kafka when the channel's own time-out ends the resending.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from fencepost.model.config import KafkaConfig
 from fencepost.model.kernel.node import Node
 from fencepost.model.raft.replica import RaftReplica
+
+
+class RequestChannel(Protocol):
+    """Where a component sends what somebody in control is to decide."""
+
+    def send(self, request: Any, callback: Callable[..., None], *context: Any) -> None:
+        """Send the request; `callback(response or None, *context)` follows once."""
 
 
 class ControllerChannel:

@@ -16,6 +16,10 @@ _WAIT_FOR_METADATA = (
 )
 
 
+#: The broker epoch of a broker of which metadata only says that it is alive.
+UNKNOWN_EPOCH = -1
+
+
 class PartitionIsr(PartitionCore):
     """Proposing changes of the ISR, and moving the high watermark."""
 
@@ -27,12 +31,11 @@ class PartitionIsr(PartitionCore):
 
     def is_eligible(self, replica: int) -> bool:
         """Whether the replica's broker may be in an ISR: registered, neither fenced nor shutting down (KIP-841), and
-        fetching as its current incarnation (KIP-903)."""
+        fetching as its current incarnation, where metadata tells it (KIP-903; it does not with ZooKeeper)."""
         broker = self._manager.image.brokers.get(replica)
         if broker is None or not broker.active:
             return False
-        stored = self.followers[replica].broker_epoch
-        return stored in (-1, broker.broker_epoch)
+        return self.followers[replica].broker_epoch in (-1, broker.broker_epoch) or broker.broker_epoch == UNKNOWN_EPOCH
 
     def is_in_sync(self, follower: FollowerState) -> bool:
         """Whether a follower has everything that may be committed: up to the high watermark, and past the beginning of

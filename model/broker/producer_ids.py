@@ -1,21 +1,19 @@
 """Producer ids for idempotent producers, from blocks that the controller hands out (RPCProducerIdManager, KIP-730)."""
 
 from fencepost.model import errors
-from fencepost.model.broker.controller_channel import ControllerChannel
-from fencepost.model.config import KafkaConfig
+from fencepost.model.broker.controller_channel import RequestChannel
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.controller import AllocateProducerIdsRequest, AllocateProducerIdsResponse
 from fencepost.model.protocol.data import InitProducerIdResponse
-from fencepost.model.raft.replica import RaftReplica
 
 
 class ProducerIdManager:
     """Hands out each id once; while no block is at hand, requests are answered COORDINATOR_LOAD_IN_PROGRESS."""
 
-    def __init__(self, node: Node, config: KafkaConfig, raft: RaftReplica) -> None:
+    def __init__(self, node: Node, channel: RequestChannel) -> None:
         self._node = node
-        self._channel = ControllerChannel(node, config, raft, "producer-ids", config.controller_socket_timeout_us)
+        self._channel = channel
         self._next_id = 0
         self._end_id = 0
         self._asking = False

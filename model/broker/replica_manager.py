@@ -4,7 +4,7 @@
 from typing import Any, NamedTuple, Protocol
 
 from fencepost.model import errors
-from fencepost.model.broker.controller_channel import ControllerChannel
+from fencepost.model.broker.controller_channel import RequestChannel
 from fencepost.model.broker.fetcher import ReplicaFetcher
 from fencepost.model.broker.partition import Partition
 from fencepost.model.broker.partition_core import LEADER
@@ -15,7 +15,7 @@ from fencepost.model.kernel.disk import LogFile
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer, cancel
-from fencepost.model.metadata.image import MetadataImage
+from fencepost.model.metadata.image import MetadataImage, PartitionRegistration
 from fencepost.model.protocol.data import (
     FetchRequest,
     FetchResponse,
@@ -60,7 +60,7 @@ class ReplicaManager:
 
     def __init__(
         self, node: Node, config: KafkaConfig, composer: Composer, image: MetadataImage,
-        controller_channel: ControllerChannel,
+        controller_channel: RequestChannel,
     ) -> None:
         self._node = node
         self._config = config
@@ -75,12 +75,15 @@ class ReplicaManager:
         self._consumers: dict[str, list[tuple[FetchRequest, Reply, Timer]]] = {}
         self._checkpoint = node.disk.cell(CHECKPOINT, {})
 
-    def start(self) -> None:
-        """Delete stray logs, begin the periodic work."""
+    def delete_stray_logs(self) -> None:
+        """Delete the logs of partitions that the metadata loaded so far does not place here."""
         hosted = [partition.log.name for partition in self.partitions.values()]
         for name, file in sorted(self._node.disk.files.items()):
             if isinstance(file, LogFile) and "/" in name and name not in hosted:
                 ReplicaLog(self._node, name).delete()
+
+    def start(self) -> None:
+        """Begin the periodic work."""
         self._node.schedule(self._config.replica_lag_time_max_us // 2, self._shrink_isrs)
         self._node.schedule(self._config.replica_high_watermark_checkpoint_interval_us, self._write_checkpoint)
 
@@ -109,30 +112,34 @@ class ReplicaManager:
         for topic_id, index in changed:
             state = image.partitions.get((topic_id, index))
             if state is None or self._node.node_id not in state.replicas:
-                self._stop(topic_id, index)
-                continue
-            partition = self._host(image.topic_names[topic_id], topic_id, index)
-            old_epoch, old_leader = partition.leader_epoch, partition.leader_id
-            if state.leader == self._node.node_id:
-                partition.become_leader(state)
-                if partition.leader_epoch > old_epoch:
-                    self._forget_fetching(partition, old_leader)
-                    self._drop_waiting_fetches(partition)
-                    for listener in self.partition_listeners:
-                        listener.on_become_leader(partition.topic, index, partition.leader_epoch)
-            elif partition.become_follower(state):
+                self.stop(topic_id, index)
+            else:
+                self.take_role(image.topic_names[topic_id], topic_id, index, state)
+
+    def take_role(self, topic: str, topic_id: str, index: int, state: PartitionRegistration) -> None:
+        """Lead or follow as the state says; what is older than the partition's own epochs changes nothing."""
+        partition = self._host(topic, topic_id, index)
+        old_epoch, old_leader = partition.leader_epoch, partition.leader_id
+        if state.leader == self._node.node_id:
+            partition.become_leader(state)
+            if partition.leader_epoch > old_epoch:
                 self._forget_fetching(partition, old_leader)
                 self._drop_waiting_fetches(partition)
                 for listener in self.partition_listeners:
-                    listener.on_resign(partition.topic, index, partition.leader_epoch)
-                if state.leader >= 0:
-                    self._fetcher(state.leader).add(partition)
+                    listener.on_become_leader(partition.topic, index, partition.leader_epoch)
+        elif partition.become_follower(state):
+            self._forget_fetching(partition, old_leader)
+            self._drop_waiting_fetches(partition)
+            for listener in self.partition_listeners:
+                listener.on_resign(partition.topic, index, partition.leader_epoch)
+            if state.leader >= 0:
+                self._fetcher(state.leader).add(partition)
 
     def _host(self, topic: str, topic_id: str, index: int) -> Partition:
         name = f"{topic}-{index}"
         partition = self.partitions.get(name)
         if partition is not None and partition.topic_id != topic_id:
-            self._stop(partition.topic_id, index)
+            self.stop(partition.topic_id, index)
             partition = None
         if partition is None:
             log = ReplicaLog(self._node, f"{name}/{topic_id}")
@@ -147,7 +154,8 @@ class ReplicaManager:
             self._node.observe("log-opened", key=name, value=value)
         return partition
 
-    def _stop(self, topic_id: str, index: int) -> None:
+    def stop(self, topic_id: str, index: int, delete: bool = True) -> None:
+        """Host the replica no longer, and delete its log unless it may come back."""
         for name, partition in list(self.partitions.items()):
             if partition.topic_id == topic_id and partition.index == index:
                 del self.partitions[name]
@@ -155,8 +163,9 @@ class ReplicaManager:
                 partition.role = None
                 partition.fail_waiting(errors.UNKNOWN_TOPIC_OR_PARTITION)
                 self._drop_waiting_fetches(partition)
-                partition.log.delete()
-                value = {"topic_id": topic_id, "deleted": True}
+                if delete:
+                    partition.log.delete()
+                value = {"topic_id": topic_id, "deleted": delete}
                 self._node.observe("replica-stopped", key=name, value=value, leader_epoch=partition.leader_epoch)
                 for listener in self.partition_listeners:
                     listener.on_resign(partition.topic, index, None)

@@ -1,62 +1,37 @@
-"""A broker: the components of one process, and the door at which requests are authorised and handed on (KafkaApis).
+"""A broker in KRaft mode: the components of one process.
 
 The listener opens when the broker has caught up with its registration; before that, clients are refused. Administration
-requests are authorised here and forwarded to the active controller in an envelope (KIP-590).
+requests are authorised at the door and forwarded to the active controller in an envelope (KIP-590).
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from fencepost.model import errors
-from fencepost.model.broker.authorizer import Authorizer
 from fencepost.model.broker.controller_channel import ControllerChannel
-from fencepost.model.broker.group_coordinator import GroupCoordinator
+from fencepost.model.broker.door import BrokerDoor
 from fencepost.model.broker.lifecycle import BrokerLifecycle
 from fencepost.model.broker.metadata_loader import MetadataLoader
-from fencepost.model.broker.producer_ids import ProducerIdManager
-from fencepost.model.broker.replica_manager import ReplicaManager
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.metadata.image import MetadataImage
-from fencepost.model.protocol import data, group
-from fencepost.model.protocol.controller import AdminRequest, AdminResponse, EnvelopeRequest
+from fencepost.model.protocol.controller import AdminRequest, EnvelopeRequest
 from fencepost.model.raft.replica import RaftReplica
 
-OFFSETS_TOPIC = "__consumer_offsets"
 
-#: administration operation -> (operation to authorise, resource type, the argument that names the resource)
-_ADMIN_RIGHTS: dict[str, tuple[str, str, str | None]] = {
-    "create-topic": ("CREATE", "topic", "name"),
-    "delete-topic": ("DELETE", "topic", "name"),
-    "create-partitions": ("ALTER", "topic", "name"),
-    "alter-config": ("ALTER", "topic", "resource_name"),
-    "create-acl": ("ALTER", "cluster", None),
-    "delete-acl": ("ALTER", "cluster", None),
-    "elect-leader": ("ALTER", "cluster", None),
-    "reassign": ("ALTER", "cluster", None),
-}
-
-
-class BrokerServer:
+class BrokerServer(BrokerDoor):
     """One broker process."""
 
     def __init__(self, node: Node, config: KafkaConfig, composer: Composer, raft: RaftReplica) -> None:
-        self._node = node
-        self._config = config
+        timeout_us = config.controller_socket_timeout_us
+        super().__init__(
+            node, config, composer, MetadataImage(track_changes=True),
+            ControllerChannel(node, config, raft, "alter-partition", timeout_us),
+            ControllerChannel(node, config, raft, "producer-ids", timeout_us))
         self._raft = raft
-        self.image = MetadataImage(track_changes=True)
-        self._admin_channel = ControllerChannel(node, config, raft, "forwarding", config.controller_socket_timeout_us)
-        alter_partition_channel = ControllerChannel(
-            node, config, raft, "alter-partition", config.controller_socket_timeout_us)
-        self.authorizer = composer(Authorizer)(node, config, self.image)
-        self.replica_manager = composer(ReplicaManager)(node, config, composer, self.image, alter_partition_channel)
-        self.coordinator = composer(GroupCoordinator)(node, config, self.replica_manager, self.image)
-        self.replica_manager.partition_listeners.append(self.coordinator)
-        self.producer_ids = ProducerIdManager(node, config, raft)
+        self._admin_channel = ControllerChannel(node, config, raft, "forwarding", timeout_us)
         self.loader = composer(MetadataLoader)(node, raft, self.image, self)
-        self.lifecycle = composer(BrokerLifecycle)(node, config, raft, self, self._metadata_offset)
-        self._creating_offsets_topic = False
+        self.lifecycle = composer(BrokerLifecycle)(node, config, raft, self, self.metadata_offset)
 
     def start(self) -> None:
         """Begin the broker's life."""
@@ -73,9 +48,20 @@ class BrokerServer:
             "groups": self.coordinator.describe(),
         }
 
-    def _metadata_offset(self) -> int:
+    # --- what differs by mode -----------------------------------------------------------------------------------------
+
+    def controller_id(self) -> int:
+        """The leader of the metadata quorum."""
+        leader_id = self._raft.leader_id
+        return -1 if leader_id is None else leader_id
+
+    def metadata_offset(self) -> int:
         """The last applied metadata offset, -1 for none."""
         return self.image.next_offset - 1
+
+    def administer(self, request: AdminRequest, callback: Callable[..., None], *context: Any) -> None:
+        """Forward it to the active controller."""
+        self._admin_channel.send(EnvelopeRequest(self._node.node_id, request), callback, *context)
 
     # --- what the life cycle and the loader tell --------------------------------------------------------------------
 
@@ -87,8 +73,9 @@ class BrokerServer:
     def on_caught_up(self) -> None:
         """See `LifecycleOwner`: publish the metadata, start the replicas, open the listener."""
         self.loader.start_publishing()
+        self.replica_manager.delete_stray_logs()
         self.replica_manager.start()
-        self._open_listener()
+        self.open_listener()
 
     def on_may_shut_down(self) -> None:
         """See `LifecycleOwner`."""
@@ -104,137 +91,3 @@ class BrokerServer:
             self.replica_manager.apply_delta(partitions, self.image)
         for topic in topics:
             self.coordinator.on_topic_deleted(topic)
-
-    # --- the listener ---------------------------------------------------------------------------------------------
-
-    def _open_listener(self) -> None:
-        self._node.handlers.update({
-            data.ProduceRequest: self._handle_produce,
-            data.FetchRequest: self._handle_fetch,
-            data.ListOffsetsRequest: self._handle_list_offsets,
-            data.OffsetsForLeaderEpochRequest: self.replica_manager.handle_offsets_for_leader_epoch,
-            data.FollowerFetchRequest: self.replica_manager.handle_follower_fetch,
-            data.InitProducerIdRequest: self._handle_init_producer_id,
-            data.MetadataRequest: self._handle_metadata,
-            data.DescribeRequest: self._handle_describe,
-            group.FindCoordinatorRequest: self._handle_find_coordinator,
-            group.JoinGroupRequest: self._handle_join_group,
-            group.SyncGroupRequest: self.coordinator.handle_sync_group,
-            group.GroupHeartbeatRequest: self.coordinator.handle_heartbeat,
-            group.LeaveGroupRequest: self.coordinator.handle_leave_group,
-            group.OffsetCommitRequest: self._handle_offset_commit,
-            group.OffsetFetchRequest: self._handle_offset_fetch,
-            AdminRequest: self._handle_admin,
-        })
-
-    def _handle_produce(self, request: data.ProduceRequest, reply: Reply) -> None:
-        if self.authorizer.authorise(request.principal, "WRITE", "topic", request.topic):
-            self.replica_manager.handle_produce(request, reply)
-        else:
-            reply.send(data.ProduceResponse(errors.TOPIC_AUTHORIZATION_FAILED))
-
-    def _handle_fetch(self, request: data.FetchRequest, reply: Reply) -> None:
-        if self.authorizer.authorise(request.principal, "READ", "topic", request.topic):
-            self.replica_manager.handle_fetch(request, reply)
-        else:
-            reply.send(data.FetchResponse(errors.TOPIC_AUTHORIZATION_FAILED))
-
-    def _handle_list_offsets(self, request: data.ListOffsetsRequest, reply: Reply) -> None:
-        if self.authorizer.authorise(request.principal, "DESCRIBE", "topic", request.topic):
-            self.replica_manager.handle_list_offsets(request, reply)
-        else:
-            reply.send(data.ListOffsetsResponse(errors.TOPIC_AUTHORIZATION_FAILED))
-
-    def _handle_init_producer_id(self, request: data.InitProducerIdRequest, reply: Reply) -> None:
-        self.producer_ids.next_producer_id(reply)
-
-    def _handle_metadata(self, request: data.MetadataRequest, reply: Reply) -> None:
-        image = self.image
-        names = sorted(image.topics) if request.topics is None else request.topics
-        topics = {
-            name: (image.topics[name], tuple(
-                data.PartitionMetadata(partition.leader, partition.leader_epoch, partition.isr)
-                for partition in image.topic_partitions(image.topics[name])
-            ))
-            for name in names if name in image.topics
-        }
-        brokers = tuple(sorted(broker.broker_id for broker in image.brokers.values() if not broker.fenced))
-        leader_id = self._raft.leader_id
-        reply.send(data.MetadataResponse(
-            None, brokers, -1 if leader_id is None else leader_id, topics, image.next_offset - 1))
-
-    def _handle_describe(self, request: data.DescribeRequest, reply: Reply) -> None:
-        image = self.image
-        if not self.authorizer.authorise(request.principal, "DESCRIBE", request.resource_type, request.resource_name):
-            reply.send(data.DescribeResponse(errors.TOPIC_AUTHORIZATION_FAILED))
-            return
-        if request.what == "acls":
-            resource = (request.resource_type, request.resource_name)
-            entries = tuple(sorted((f"{acl[0]} {acl[1]}", acl[2]) for acl in image.acls if acl[3:] == resource))
-        elif request.resource_type == "topic" and request.resource_name not in image.topics:
-            reply.send(data.DescribeResponse(errors.UNKNOWN_TOPIC_OR_PARTITION, offset=image.next_offset - 1))
-            return
-        else:
-            resource = (request.resource_type, request.resource_name)
-            entries = tuple(sorted((key[2], value) for key, value in image.configs.items() if key[:2] == resource))
-        reply.send(data.DescribeResponse(None, entries, image.next_offset - 1))
-
-    # --- groups ---------------------------------------------------------------------------------------------------
-
-    def _may_read_group(self, principal: str, group_id: str) -> bool:
-        return self.authorizer.authorise(principal, "READ", "group", group_id)
-
-    def _handle_find_coordinator(self, request: group.FindCoordinatorRequest, reply: Reply) -> None:
-        if OFFSETS_TOPIC not in self.image.topics:
-            self._create_offsets_topic()
-            reply.send(group.FindCoordinatorResponse(errors.COORDINATOR_NOT_AVAILABLE))
-        else:
-            self.coordinator.handle_find_coordinator(request, reply)
-
-    def _handle_join_group(self, request: group.JoinGroupRequest, reply: Reply) -> None:
-        if self._may_read_group(request.principal, request.group):
-            self.coordinator.handle_join_group(request, reply)
-        else:
-            reply.send(group.JoinGroupResponse(errors.GROUP_AUTHORIZATION_FAILED))
-
-    def _handle_offset_commit(self, request: group.OffsetCommitRequest, reply: Reply) -> None:
-        if self._may_read_group(request.principal, request.group):
-            self.coordinator.handle_offset_commit(request, reply)
-        else:
-            reply.send(group.OffsetCommitResponse(errors.GROUP_AUTHORIZATION_FAILED))
-
-    def _handle_offset_fetch(self, request: group.OffsetFetchRequest, reply: Reply) -> None:
-        if self.authorizer.authorise(request.principal, "DESCRIBE", "group", request.group):
-            self.coordinator.handle_offset_fetch(request, reply)
-        else:
-            reply.send(group.OffsetFetchResponse(errors.GROUP_AUTHORIZATION_FAILED))
-
-    def _create_offsets_topic(self) -> None:
-        """Auto-create __consumer_offsets, as the first FindCoordinator does."""
-        if self._creating_offsets_topic:
-            return
-        self._creating_offsets_topic = True
-        arguments = {
-            "name": OFFSETS_TOPIC, "partitions": self._config.offsets_topic_num_partitions,
-            "replication_factor": self._config.offsets_topic_replication_factor,
-            "configs": {"cleanup.policy": "compact"},
-        }
-        request = EnvelopeRequest(self._node.node_id, AdminRequest("create-topic", arguments))
-        self._admin_channel.send(request, self._on_offsets_topic)
-
-    def _on_offsets_topic(self, response: AdminResponse | None) -> None:
-        self._creating_offsets_topic = False
-
-    # --- administration -------------------------------------------------------------------------------------------
-
-    def _handle_admin(self, request: AdminRequest, reply: Reply) -> None:
-        operation, resource_type, argument = _ADMIN_RIGHTS[request.operation]
-        resource_name = "kafka-cluster" if argument is None else request.arguments[argument]
-        if not self.authorizer.authorise(request.principal, operation, resource_type, resource_name):
-            reply.send(AdminResponse(
-                errors.TOPIC_AUTHORIZATION_FAILED if resource_type == "topic" else errors.CLUSTER_AUTHORIZATION_FAILED))
-            return
-        self._admin_channel.send(EnvelopeRequest(self._node.node_id, request), self._on_admin, reply)
-
-    def _on_admin(self, response: AdminResponse | None, reply: Reply) -> None:
-        reply.send(AdminResponse(errors.REQUEST_TIMED_OUT) if response is None else response)
