@@ -17,6 +17,7 @@ from unique_histories import (
     register_without_refusals,
     set_looked_into,
     set_read_whole,
+    strings,
     versioned,
 )
 
@@ -30,6 +31,8 @@ KINDS: dict[str, tuple[str, Any, Propose, float]] = {
     "etcd": ("etcd", None, register, 0.7),
     "versioned-register": ("versioned-register", None, versioned, 0.8),
     "versioned-register with a known value": ("versioned-register", "init", versioned, 0.8),
+    "kv": ("kv", None, strings, 0.9),
+    "kv with content": ("kv", {"x": "w", "y": "v"}, strings, 0.9),
     "log": ("log", None, log, 0.6),
     "log with content": ("log", ["x", "y"], log, 0.6),
     "fifo-queue": ("fifo-queue", None, queue, 0.8),
@@ -43,7 +46,7 @@ KINDS: dict[str, tuple[str, Any, Propose, float]] = {
 
 def drawn(kind: str, seed: int) -> tuple[Any, list[Operation]]:
     name, initial, propose, _ = KINDS[kind]
-    model: Any = make_model(name, initial)
+    model: Any = make_model(name, initial, whole=name == "kv")
     operations = history(Random(seed), model, propose)
     if name == "register":
         operations = [operation for operation in operations if operation.f != "cas"]

@@ -105,6 +105,16 @@ def queue(random: Random, state: Any, number: int) -> tuple[str, Any, list[Any]]
     return "dequeue", None, [state[0] if state else None]
 
 
+def strings(random: Random, state: Any, number: int) -> tuple[str, Any, list[Any]]:
+    """Gets, puts and appends of pieces, some of them used before, on two keys."""
+    key = random.choice("xxxy")
+    kind = random.random()
+    piece = number if random.random() < 0.8 else random.randrange(number + 1)
+    if kind < 0.5:
+        return "get", key, [dict(state).get(key, "")]
+    return "put" if kind < 0.6 else "append", (key, f"{piece};" * (piece % 3 + 1)), [None]
+
+
 def set_read_whole(random: Random, state: Any, number: int) -> tuple[str, Any, list[Any]]:
     """Adds of new elements, readings of all."""
     if random.random() < 0.6:

@@ -6,14 +6,15 @@
 A key that is absent reads as the empty string or as nil, which are the same here (Porcupine's kv model).
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from fencepost.checkers.linearizability.models.base import SequentialModel, Step, rank, unknown_function
 from fencepost.checkers.linearizability.models.kind import ModelKind
 from fencepost.checkers.linearizability.models.reading import hashable, operation_of, pair_of, reader
-from fencepost.checkers.linearizability.operation import Inconsistent, Operation
+from fencepost.checkers.linearizability.near_linear import appends
+from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, Call
 
@@ -48,6 +49,21 @@ class KeyValue(SequentialModel):
         else:
             return unknown_function(operation, self.name)
         return tuple(sorted(content.items(), key=rank))
+
+    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+        """See `operation`; what inherits from this may step otherwise, and is searched.
+
+        Also as a whole the map is judged key by key: linearizability is local (Herlihy and Wing).
+        """
+        if type(self) is not KeyValue:
+            return None
+        members: dict[Any, list[Operation]] = {}
+        for operation in operations:
+            members.setdefault(self._key(operation), []).append(operation)
+        content = dict(self.initial)
+        outcomes = [appends.decide(own, content.get(key, "")) for key, own in members.items()]
+        bad = [outcome for outcome in outcomes if outcome is not None and not outcome.valid]
+        return bad[0] if bad else outcomes[0] if all(outcomes) else None
 
     def readonly(self, operation: Operation) -> bool:
         """Gets."""

@@ -7,12 +7,15 @@ such return of step v. Intervals are closed: moments may coincide.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from fencepost.checkers.linearizability.operation import Operation
+
+#: Given a level, the lowest from it on that an operation may be at.
+Choice = Callable[[int], int]
 
 
 class Contradiction(NamedTuple):
@@ -60,8 +63,8 @@ class Ladder:
                 return Contradiction(reached, self._first + place, latest, self._first + low)
         return None
 
-    def unplaceable(self, avoiding: Iterable[tuple[Operation, int]]) -> Operation | None:
-        """The first of the operations that finds no level other than the one that it must avoid; None if all find one.
+    def unplaceable(self, choosy: Iterable[tuple[Operation, Choice]]) -> Operation | None:
+        """The first of the operations that finds no level that it may be at; None if all find one.
 
         Each in the order of calls takes the lowest level that its interval allows and that is not below one that an
         operation before it had to take: all that they demand of each other are lower bounds, so the lowest is best.
@@ -70,13 +73,13 @@ class Ladder:
         before = self._earliest_returns()
         running: list[tuple[int, int]] = []
         bound = 0
-        for operation, avoided in sorted(avoiding, key=_called):
+        for operation, choice in sorted(choosy, key=_called):
             if operation.ret is None:
                 continue
             while running and running[0][0] < operation.call:
                 bound = max(bound, heappop(running)[1])
             level = max(bound, bisect_left(before, operation.call))
-            level += level == avoided - self._first
+            level = choice(self._first + level) - self._first
             if level >= len(after) or after[level] > operation.ret:
                 return operation
             heappush(running, (operation.ret, level))
@@ -102,8 +105,13 @@ class Ladder:
         return returns[::-1]
 
 
-def _called(avoiding: tuple[Operation, int]) -> int:
-    return avoiding[0].call
+def _called(choosy: tuple[Operation, Choice]) -> int:
+    return choosy[0].call
+
+
+def avoiding(avoided: int) -> Choice:
+    """Any level but this one."""
+    return lambda level: level + (level == avoided)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from fencepost.checkers.linearizability.near_linear.ladder import Contradiction, Filled, Ladder, Spare, fill
+from fencepost.checkers.linearizability.near_linear.ladder import Contradiction, Filled, Ladder, Spare, avoiding, fill
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
 
 NAME = "versions"
@@ -123,7 +123,7 @@ def _in_real_time(known: _Sorted, top: int, filled: Filled) -> PartOutcome | Non
     found = ladder.contradiction()
     if found is not None:
         return _too_late(found) if filled.exact else None
-    refused = ladder.unplaceable(known.refused)
+    refused = ladder.unplaceable((operation, avoiding(expected)) for operation, expected in known.refused)
     if refused is None:
         return PartOutcome(NAME, True)
     if not filled.exact or filled.left:

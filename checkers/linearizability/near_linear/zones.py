@@ -1,13 +1,7 @@
 """Registers whose every value was written once, with compare-and-set: zones.
 
-Gibbons and Korach, "Testing shared memories" (SIAM J. Comput. 1997). What concerns one value - its write and its
-readings - must stand together in the order: a block. Here a compare-and-set that succeeded ties the block of the value
-it expected to the block of the value it set, for nothing can stand between: a chain of them is one block, whose inner
-order is known. Block A cannot come before block B if something in B returned before something in A was called. So the
-history is linearizable unless some block contradicts itself, or two blocks exclude each other both ways; then
-    order blocks by the lesser, then the greater, of their earliest return and their latest call
-is an order (a cycle of more than two blocks always holds one of two: take its block with the earliest return and the
-one before).
+What concerns one value stands together, and a compare-and-set that succeeded ties the value that it expected to the one
+that it set, for nothing can stand between: see `blocks`.
 
     write(1) over [0, 2], cas((1, 2)) over [1, 5], read() -> 1 over [3, 4]       allowed: the cas is after the reading
     write(1) over [0, 2], cas((1, 2)) over [1, 5], read() -> 1 over [6, 7]       refused
@@ -17,52 +11,18 @@ compare-and-sets that find no place in the order that was constructed, for anoth
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from math import inf
 from typing import Any
 
-from fencepost.checkers.linearizability.near_linear.ladder import Ladder
-from fencepost.checkers.linearizability.near_linear.order import out_of_order
+from fencepost.checkers.linearizability.near_linear.blocks import Block, Value, between, block_of, in_order, inside
+from fencepost.checkers.linearizability.near_linear.ladder import Ladder, avoiding
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
 
 NAME = "zones"
 
 
-@dataclass(slots=True)
-class _Value:
-    """One value: who wrote it (None: it was there from the start), who read it, and the cas that replaced it."""
-
-    value: Any
-    writer: Operation | None
-    readings: list[Operation] = field(default_factory=list)
-    replaced_by: Operation | None = None
-
-
-@dataclass(slots=True)
-class _Block:
-    """Values that compare-and-sets tie together, with the earliest return and the latest call in it."""
-
-    values: list[_Value]
-    earliest: Operation | None = None
-    latest: Operation | None = None
-    initial: bool = False
-
-    @property
-    def first_return(self) -> float:
-        """Nothing of another block that is called later can come before."""
-        if self.initial:
-            return -inf
-        return inf if self.earliest is None or self.earliest.ret is None else self.earliest.ret
-
-    @property
-    def last_call(self) -> float:
-        """Nothing of another block that returned earlier can come after."""
-        return -inf if self.latest is None else self.latest.call
-
-
 def decide(operations: Iterable[Operation], initial: Any, nil_proves_nothing: bool) -> PartOutcome | None:
     """Judge reads, writes and compare-and-sets of a register that starts with this value."""
-    values: dict[Any, _Value] = {initial: _Value(initial, None)}
+    values: dict[Any, Value] = {initial: Value(initial, None)}
     readings: list[Operation] = []
     swaps: list[Operation] = []
     refused: list[Operation] = []
@@ -83,15 +43,15 @@ def decide(operations: Iterable[Operation], initial: Any, nil_proves_nothing: bo
             swaps.append(operation)
         if written in values:
             return None
-        values[written] = _Value(written, operation)
+        values[written] = Value(written, operation)
     found = _attribute(values, readings, swaps)
     if found is not None:
         return found
     blocks = _blocks(values, initial)
-    return _circular(values, blocks) or _inside(blocks) or _between(blocks) or _with_refusals(blocks, refused)
+    return _circular(values, blocks) or inside(NAME, blocks) or between(NAME, blocks) or _with_refusals(blocks, refused)
 
 
-def _attribute(values: dict[Any, _Value], readings: list[Operation], swaps: list[Operation]) -> PartOutcome | None:
+def _attribute(values: dict[Any, Value], readings: list[Operation], swaps: list[Operation]) -> PartOutcome | None:
     """Tie readings and compare-and-sets to the values that they saw."""
     for reading in readings:
         seen = values.get(reading.result)
@@ -121,7 +81,7 @@ def _attribute(values: dict[Any, _Value], readings: list[Operation], swaps: list
     return None
 
 
-def _replace(values: dict[Any, _Value], swap: Operation) -> PartOutcome | None:
+def _replace(values: dict[Any, Value], swap: Operation) -> PartOutcome | None:
     expected = swap.argument[0]
     seen = values.get(expected)
     if seen is None:
@@ -133,33 +93,25 @@ def _replace(values: dict[Any, _Value], swap: Operation) -> PartOutcome | None:
     return None
 
 
-def _seen(value: _Value) -> bool:
+def _seen(value: Value) -> bool:
     return bool(value.readings) or value.replaced_by is not None
 
 
-def _blocks(values: dict[Any, _Value], initial: Any) -> list[_Block]:
+def _blocks(values: dict[Any, Value], initial: Any) -> list[Block]:
     """The chains, each from a plain write or the first value on."""
     blocks = []
     for value in values.values():
         writer = value.writer
         if writer is not None and (writer.f == "cas" or (writer.ret is None and not _seen(value))):
             continue
-        block = _Block([value], initial=value.value == initial)
-        while value.replaced_by is not None:
-            value = values[value.replaced_by.argument[1]]  # on to the next of the chain
-            block.values.append(value)
-        for link in block.values:
-            for operation in (*([link.writer] if link.writer is not None else ()), *link.readings):
-                if block.latest is None or operation.call > block.latest.call:
-                    block.latest = operation
-                if operation.ret is not None and (
-                        block.earliest is None or block.earliest.ret is None or operation.ret < block.earliest.ret):
-                    block.earliest = operation
-        blocks.append(block)
+        chain = [value]
+        while chain[-1].replaced_by is not None:
+            chain.append(values[chain[-1].replaced_by.argument[1]])
+        blocks.append(block_of(chain, value.value == initial))
     return blocks
 
 
-def _circular(values: dict[Any, _Value], blocks: list[_Block]) -> PartOutcome | None:
+def _circular(values: dict[Any, Value], blocks: list[Block]) -> PartOutcome | None:
     """Whether compare-and-sets expected each other's values, so that none can have been the first."""
     tied = {link.value for block in blocks for link in block.values}
     loose = [value.replaced_by for value in values.values() if value.replaced_by and value.value not in tied]
@@ -169,61 +121,9 @@ def _circular(values: dict[Any, _Value], blocks: list[_Block]) -> PartOutcome | 
                     + ", ".join(swap.words() for swap in loose[:8]), *loose)
 
 
-def _inside(blocks: list[_Block]) -> PartOutcome | None:
-    """Whether a block's own order contradicts real time."""
-    for block in blocks:
-        groups: list[list[Operation]] = []
-        for link in block.values:
-            groups += [[] if link.writer is None else [link.writer], link.readings]
-        found = out_of_order(groups)
-        if found is not None:
-            earlier, later = found
-            return _invalid(
-                f"{earlier.words()} returned at {earlier.ret}, before {later.words()} was called at {later.call}; but "
-                "the former saw, or is, what came of the latter", earlier, later)
-    return None
-
-
-def _between(blocks: list[_Block]) -> PartOutcome | None:
-    """Whether two blocks exclude each other both ways, which shows between neighbours.
-
-    Of two blocks that do, at least one is forward: something in it returned before something in it was called. Two
-    forward ones overlap; any other that is excluded lies within a forward one.
-    """
-    ordered = sorted(blocks, key=lambda block: (min(block.first_return, block.last_call),
-                                                max(block.first_return, block.last_call)))
-    reach: _Block | None = None
-    for block in ordered:
-        if reach is not None and block.first_return < reach.last_call and reach.first_return < block.last_call:
-            return _excluding(reach, block)
-        if block.first_return < block.last_call and (reach is None or block.last_call > reach.last_call):
-            reach = block
-    return None
-
-
-def _excluding(one: _Block, other: _Block) -> PartOutcome:
-    assert one.latest is not None
-    assert other.latest is not None
-    assert other.earliest is not None
-    second = f"{other.earliest.words()} returned at {other.earliest.ret}, before {one.latest.words()} was called at " \
-             f"{one.latest.call}, so that the former's value came first"
-    if one.initial:
-        first = f"{one.values[0].value!r} was there from the start"
-        related = [other.earliest, one.latest]
-    else:
-        assert one.earliest is not None
-        first = f"{one.earliest.words()} returned at {one.earliest.ret}, before {other.latest.words()} was called at " \
-                f"{other.latest.call}, so that the former's value came first"
-        related = [one.earliest, other.earliest, other.latest, one.latest]
-    related = list(dict.fromkeys(sorted(related, key=lambda operation: operation.call)))
-    return _invalid(f"{first}; but {second}: each value was written once, so it cannot come back", *related)
-
-
-def _with_refusals(blocks: list[_Block], refused: list[Operation]) -> PartOutcome | None:
+def _with_refusals(blocks: list[Block], refused: list[Operation]) -> PartOutcome | None:
     """Whether the refused compare-and-sets find places in the order of blocks; None if they do not."""
-    ordered = sorted(blocks, key=lambda block: (not block.initial, min(block.first_return, block.last_call),
-                                                max(block.first_return, block.last_call)))
-    links = [link for block in ordered for link in block.values]
+    links = [link for block in in_order(blocks) for link in block.values]
     levels = {link.value: level for level, link in enumerate(links)}
     ladder = Ladder(0, len(links) - 1)
     for level, link in enumerate(links):
@@ -234,8 +134,9 @@ def _with_refusals(blocks: list[_Block], refused: list[Operation]) -> PartOutcom
             ladder.reached(level, reading)
             if level + 1 < len(links):
                 ladder.below(level + 1, reading)
-    avoiding = [(operation, levels[operation.argument[0]]) for operation in refused if operation.argument[0] in levels]
-    return PartOutcome(NAME, True) if not avoiding or ladder.unplaceable(avoiding) is None else None
+    choosy = [(operation, avoiding(levels[operation.argument[0]]))
+              for operation in refused if operation.argument[0] in levels]
+    return PartOutcome(NAME, True) if ladder.unplaceable(choosy) is None else None
 
 
 def _invalid(reason: str, *operations: Operation) -> PartOutcome:
