@@ -151,7 +151,7 @@ class FakeSession:
     """One client: requests reach the tree after LATENCY_US, and their answers the node as much later.
 
     connected: the way to the tree; without it requests are answered CONNECTIONLOSS.
-    losing_answers: what arrives is done, and the answer lost, with the connection.
+    losing_answers: True, or a path: the next write (there) is done, and its answer lost with the connection.
     """
 
     def __init__(self, tree: FakeZooKeeper, node: Node, listener: Any) -> None:
@@ -162,7 +162,7 @@ class FakeSession:
         self.session_id = 0
         self.over = False
         self.connected = True
-        self.losing_answers = False
+        self.losing_answers: bool | str = False
         self.data_watches: dict[str, None] = {}
         self.child_watches: dict[str, None] = {}
 
@@ -217,7 +217,8 @@ class FakeSession:
             self.deliver(callback, zk.ZkResult(zk.CONNECTIONLOSS), *context)
             return
         result = self.tree.apply(operation, self)
-        if self.losing_answers and not isinstance(operation, zk.GetDataOp | zk.ExistsOp | zk.GetChildrenOp):
+        is_read = isinstance(operation, zk.GetDataOp | zk.ExistsOp | zk.GetChildrenOp)
+        if not is_read and self.losing_answers in (True, getattr(operation, "path", None)):
             self.losing_answers = False
             self.deliver(callback, zk.ZkResult(zk.CONNECTIONLOSS), *context)
             self.tell("disconnected")
