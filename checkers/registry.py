@@ -22,6 +22,7 @@ from fencepost.checkers import (
     raft_stability,
     raft_stale_leader,
     single_controller,
+    zk_write_fencing,
 )
 from fencepost.checkers.verdict import UNKNOWN, Checker, Result
 from fencepost.histories.event import Event
@@ -34,6 +35,7 @@ BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = (
     raft_stale_leader.build,
     raft_stability.build,
     single_controller.build,
+    zk_write_fencing.build,
     epoch_fencing.build,
     metadata_consistency.build,
     metadata_reads.build,

@@ -1,9 +1,10 @@
 """SingleControllerPerEpoch: for each controller epoch at most one node acts as the controller.
 
-In KRaft mode the controller epoch is the epoch of the metadata quorum. Acting is: claiming the epoch, and writing
-metadata records under it. Who claims an epoch has won it, in this very process: a replica that led an epoch before a
-restart has lost what it knew and must not act in it again (KAFKA-15345, KAFKA-17333). And who claims has first replayed
-everything up to the beginning of its epoch: *ControllerStateIsPrefix*, for what it decides follows from its state.
+In KRaft mode the controller epoch is the epoch of the metadata quorum, in ZooKeeper mode what /controller_epoch holds.
+Acting is: claiming the epoch, writing metadata under it, and (with ZooKeeper) sending requests to brokers under it. Who
+claims an epoch has won it, in this very process: a replica that led an epoch before a restart has lost what it knew and
+must not act in it again (KAFKA-15345, KAFKA-17333). And who claims has first replayed everything up to the beginning of
+its epoch: *ControllerStateIsPrefix*, for what it decides follows from its state.
 
 Example: node 101 writes a TopicRecord under epoch 4; node 102, claimed under epoch 4, writes one as well.
 """
@@ -16,18 +17,24 @@ from fencepost.histories.event import Event
 RULE = "SingleControllerPerEpoch"
 PREFIX = "ControllerStateIsPrefix"
 
+_DEEDS = {
+    "controller-claimed": "claimed", "metadata-write": "wrote metadata under",
+    "control-request": "sent a request to a broker under",
+}
+
 
 class SingleController(Findings):
     """Checks the rule in constant time per event."""
 
     name = "single-controller"
     needs = frozenset({"controller-claimed"})
-    consumes = frozenset({"controller-claimed", "metadata-write", "raft-state", "node-started"})
+    consumes = frozenset({
+        "controller-claimed", "metadata-write", "control-request", "raft-state", "node-started"})
 
     def __init__(self, header: dict[str, Any]) -> None:
         super().__init__(header)
         offered = header.get("observations")
-        self._sees_elections = offered is None or "raft-state" in offered
+        self._sees_elections = header.get("mode") != "zk" and (offered is None or "raft-state" in offered)
         #: controller epoch -> (node, event) of the first that acted under it
         self._actors: dict[int, tuple[int, int]] = {}
         #: node -> the epochs that it won in this incarnation (a claim may be late), and the events
@@ -53,7 +60,7 @@ class SingleController(Findings):
     def _act(self, event: Event, node: int, epoch: int) -> None:
         first, index = self._actors.setdefault(epoch, (node, event.index))
         if first != node:
-            did = "claimed" if event.f == "controller-claimed" else "wrote metadata under"
+            did = _DEEDS[event.f]
             self.violate(
                 RULE,
                 f"At {seconds(event.time_us)} node {node} {did} controller epoch {epoch}, under which node {first} had "

@@ -14,6 +14,7 @@ from fencepost.checkers import (
     raft_stability,
     raft_stale_leader,
     single_controller,
+    zk_write_fencing,
 )
 from fencepost.checkers.registry import CheckerSet
 from fencepost.checkers.verdict import Result, Violation
@@ -23,8 +24,8 @@ from fencepost.histories.recorder import Recorder
 FETCH_TIMEOUT_US = 200_000
 #: Those that look at replicas of partitions are left out: these histories do not show any.
 MODULES = (
-    raft_elections, raft_log_rules, raft_snapshots, raft_stale_leader, raft_stability, single_controller, epoch_fencing,
-    metadata_consistency, metadata_reads, authorisation, liveness,
+    raft_elections, raft_log_rules, raft_snapshots, raft_stale_leader, raft_stability, single_controller,
+    zk_write_fencing, epoch_fencing, metadata_consistency, metadata_reads, authorisation, liveness,
 )
 
 
