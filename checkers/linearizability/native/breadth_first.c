@@ -8,14 +8,11 @@
 /* Into the survivors, past the return. */
 static int survive(Search *search, const Configuration *one) {
     const Layout *layout = &search->moves.layout;
-    Pool *found = &search->moves.found;
-    size_t place = found->count; /* a place to work in */
-    Configuration *copy = pool_add(found, layout, one);
-    if (!copy || moves_leave(&search->moves, copy) < 0) return FAILED;
+    Configuration *copy = search->moves.spare;
+    memcpy(copy, one, layout->bytes);
+    if (moves_leave(&search->moves, copy) < 0) return FAILED;
     int exact = !(search->moves.part->prunings & DOM);
-    int added = antichain_add(&search->survivors, layout, (uint64_t)(uint32_t)copy->state, copy, exact);
-    found->count = place;
-    return added < 0 ? FAILED : 0;
+    return antichain_add(&search->survivors, layout, (uint64_t)(uint32_t)copy->state, copy, exact) < 0 ? FAILED : 0;
 }
 
 static int see(Search *search, const Configuration *one) {
@@ -48,7 +45,6 @@ static int enter_event(Search *search, int slot) {
 
 static int begin_placing(Search *search, int slot) {
     const Layout *layout = &search->moves.layout;
-    search->moves.found.count = 0;
     antichain_clear(&search->survivors);
     antichain_clear(&search->seen);
     for (size_t i = 0; i < search->frontier.count; i++) {

@@ -76,9 +76,10 @@ static int push_moves(Search *search, Configuration *one, int only_first) {
     return 0;
 }
 
-/* Take the configuration on top and go on from it: ACCEPTED, or RUNNING. `one` is a place to work in. */
-static int step(Search *search, Configuration *one) {
+/* Take the configuration on top and go on from it: ACCEPTED, or RUNNING. */
+static int step(Search *search) {
     Moves *moves = &search->moves;
+    Configuration *one = moves->spare;
     memcpy(one, pool_at(&search->stack, &moves->layout, --search->stack.count), moves->layout.bytes);
     if (moves->window.place != one->place) window_retreat(moves, one->place);
     if (one->rest) {
@@ -100,11 +101,6 @@ int depth_first_advance(Search *search) {
         first->entered = 1;
         search->begun = 1;
     }
-    Configuration *one = PyMem_Malloc(moves->layout.bytes);
-    if (!one) {
-        PyErr_NoMemory();
-        return FAILED;
-    }
     int progress = RUNNING;
     while (progress == RUNNING && search->spent < search->allowed) {
         if (!search->stack.count) {
@@ -112,13 +108,12 @@ int depth_first_advance(Search *search) {
             break;
         }
         uint64_t asked = moves->part->memo->asked;
-        progress = step(search, one);
+        progress = step(search);
         search->spent += ASKING * (moves->part->memo->asked - asked);
         if (progress == RUNNING && paths_are_due(&moves->paths)) {
             Pool *roots[] = {&search->stack, &search->furthest};
             if (paths_collect(&moves->paths, &moves->layout, roots, 2) < 0) progress = FAILED;
         }
     }
-    PyMem_Free(one);
     return progress;
 }

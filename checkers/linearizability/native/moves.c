@@ -88,8 +88,10 @@ int moves_begin(Moves *moves, Part *part) {
     window->active = PyMem_Malloc(width * sizeof *window->active);
     window->overwrites = PyMem_Calloc((size_t)layout->live, sizeof(Word));
     window->called = PyMem_Calloc((size_t)part->crashed_count + 1, sizeof *window->called);
+    moves->spare = PyMem_Calloc(1, layout->bytes);
     moves->tried = PyMem_Calloc((size_t)part->group_count + 1, sizeof *moves->tried);
-    if (!window->pure || !window->active || !window->overwrites || !window->called || !moves->tried) {
+    if (!window->pure || !window->active || !window->overwrites || !window->called || !moves->tried
+        || !moves->spare) {
         PyErr_NoMemory();
         return FAILED;
     }
@@ -105,6 +107,7 @@ void moves_free(Moves *moves) {
     PyMem_Free(moves->window.overwrites);
     PyMem_Free(moves->window.called);
     PyMem_Free(moves->tried);
+    PyMem_Free(moves->spare);
     PyMem_Free(moves->found.bytes);
     PyMem_Free(moves->paths.steps);
 }

@@ -213,6 +213,7 @@ typedef struct {
     Window window;
     Paths paths;
     Pool found; /* the successors found last */
+    Configuration *spare; /* a place to work in, outside all pools */
     uint32_t *tried, stamp; /* by group */
     size_t fixed_bytes;
 } Moves;
