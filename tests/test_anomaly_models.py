@@ -1,19 +1,24 @@
 """The registry of anomaly models, and the page that lists what they can report."""
 
+import contextlib
 import doctest
 import json
 import re
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import pytest
+from client_history import ClientHistory
 from command_line import Command, in_process
 from documents import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.checkers.anomaly_report import Anomaly, hashable, plain, report
 from fencepost.harness import reference
-from fencepost.histories.errors import InputError
+from fencepost.histories.errors import HistoryError, InputError
 
 
 def test_the_page_lists_exactly_the_anomalies_that_can_be_reported() -> None:
@@ -61,6 +66,27 @@ def test_every_command_of_the_how_to_names_a_model_and_its_options() -> None:
     page = (ROOT / "docs" / "how-to" / "find-anomalies.md").read_text(encoding="utf-8")
     for model, option in re.findall(r"--model ([\w-]+)(?: --option (\S+))?", page):
         assert ANOMALY_MODELS[model].read_options([option] if option else []) is not None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 9) | st.sampled_from(["send", "poll", "append", "r", "w", "x", "7"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["x", "keys", "7"]), inner, max_size=2),
+    max_leaves=12)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(["kafka", "list-append", "rw-register"]), st.sampled_from(["send", "poll", "txn", "assign"]),
+       st.lists(st.tuples(st.sampled_from(["ok", "info", "fail"]), JSON, JSON), max_size=3), JSON)
+def test_whatever_a_history_holds_it_is_judged_or_refused(
+    model: str, f: str, values: list[tuple[str, Any, Any]], extra: Any
+) -> None:
+    history = ClientHistory()
+    for process, (type_, argument, result) in enumerate(values):
+        history.run(process, f, argument, result, type_, **{"rebalance-log": extra})
+    with contextlib.suppress(HistoryError):
+        report = ANOMALY_MODELS[model].analyse(history.calls())
+        assert json.loads(json.dumps(report.to_json()))["verdict"] == report.verdict
+        assert report.words()
 
 
 class TestOptions:

@@ -10,7 +10,7 @@ Operations are Jepsen's. `send`, `poll` and `txn` hold a list of micro-operation
 text, since the objects of JSON have nothing else for keys. A value is sent once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from fencepost.checkers.anomaly_report import completed_value, hashable
@@ -97,25 +97,39 @@ def log_operations(calls: Iterable[Call]) -> list[LogOperation]:
 def _transaction(call: Call) -> LogOperation:
     sends: dict[str, list[Record]] = {}
     polls: dict[str, list[Record]] = {}
-    for micro_operation in completed_value(call) or ():
+    value = completed_value(call)
+    for micro_operation in value if isinstance(value, list | tuple) else [] if value is None else [value]:
         try:
-            if micro_operation[0] == "send":
-                _, key, value = micro_operation
-                sends.setdefault(str(hashable(key)), []).append(_sent(value))
-            elif micro_operation[0] == "poll":
-                for key, records in (micro_operation[1] or {}).items() if len(micro_operation) > 1 else ():
-                    polled = polls.setdefault(str(hashable(key)), [])
-                    polled += [Record(offset, hashable(value)) for offset, value in records]
+            f, *rest = micro_operation
+            if f == "send":
+                key, sent = rest
+                sends.setdefault(str(hashable(key)), []).append(_sent(sent))
+            elif f == "poll":
+                for key, records in (rest[0] or {}).items() if rest else ():
+                    polls.setdefault(str(hashable(key)), []).extend([_polled(*record) for record in records])
             else:
                 raise ValueError
-        except (TypeError, ValueError, LookupError, AttributeError):
+        except (TypeError, ValueError, AttributeError):
             raise HistoryError(
                 f"line {call.line}, operation {call.index}: {micro_operation!r} is no micro-operation on a log; "
                 'write ["send", key, [offset, value]] or ["poll", {key: [[offset, value], ...]}]') from None
-    rebalances = call.extra_ok.get("rebalance-log") or ()
-    rebalanced = tuple([str(hashable(key)) for rebalance in rebalances for key in rebalance.get("keys") or ()])
     return LogOperation(
-        call.index, call.process, call.type, call.call, call.ret, call.f, sends, polls, None, rebalanced)
+        call.index, call.process, call.type, call.call, call.ret, call.f, sends, polls, None,
+        tuple(_rebalanced(call.extra_ok.get("rebalance-log"))))
+
+
+def _rebalanced(log: Any) -> Iterator[str]:
+    """The keys of a rebalance log: a list of objects with a list of `keys` each."""
+    for rebalance in log if isinstance(log, list) else ():
+        keys = rebalance.get("keys") if isinstance(rebalance, dict) else None
+        for key in keys if isinstance(keys, list) else ():
+            yield str(hashable(key))
+
+
+def _polled(offset: Any, value: Any) -> Record:
+    if offset is not None and not isinstance(offset, int):
+        raise ValueError
+    return Record(offset, hashable(value))
 
 
 def _sent(value: Any) -> Record:
