@@ -94,6 +94,10 @@ class TestWithoutGraph:
         in_doubt = overlapping("0 fail: append x 1", "1 info: append x 2", "3: r x [1, 2]")
         assert "dirty-update" not in kinds(in_doubt)
 
+    def test_what_a_transaction_read_of_its_own_is_no_lost_update(self) -> None:
+        calls = overlapping("0: append x 1 r x [1] append x 2", "1: r x [1] append x 3")
+        assert "lost-update" not in kinds(calls)
+
     def test_lost_update(self) -> None:
         calls = one_by_one("0: append x 0", "1: r x [0] append x 1", "2: r x [0] append x 2")
         assert only(calls, "lost-update").operations == (2, 4)
@@ -188,6 +192,11 @@ class TestCycles:
     def test_what_a_crashed_read_would_have_returned_is_unknown(self) -> None:
         calls = overlapping("0 info: append x 2 r y null", "1: append x 1 append y 1", "2: r x [1, 2] r y [1]")
         assert analyse(calls, consistency_models=["serializable"]).verdict == "valid"
+
+    def test_what_a_transaction_in_doubt_read_proves_nothing(self) -> None:
+        lines = ["1: append x 1 append y 1", "2: r x [1] r y [1]"]
+        assert kinds(overlapping("0: r x [1] r y []", *lines)) == ["G-single"]
+        assert kinds(overlapping("0 info: r x [1] r y []", *lines)) == []
 
     def test_a_crashed_transaction_may_take_effect_late(self) -> None:
         calls = one_by_one("0 info: append x 1", "1: r x []", "2: r x [1]")

@@ -114,6 +114,17 @@ class TestLosses:
         history.poll(2, {"x": [(0, "a")]})
         assert facts(history, "lost-write", "key", "value") == [("y", "b")]
 
+    def test_a_value_that_may_lie_further_on_is_given_the_benefit_of_the_doubt(self) -> None:
+        history = LogHistory().send(0, x=[(0, "a"), (1, "b")]).poll(1, {"x": [(1, "b")]})
+        assert facts(history, "lost-write", "value") == [("a",)]
+        history.poll(2, {"x": [(5, "a")]}, type_="fail")
+        assert not found(history, "lost-write")
+
+    def test_a_send_in_doubt_that_only_an_aborted_poll_saw_is_not_owed(self) -> None:
+        history = LogHistory().send(0, type_="info", x=["a"]).send(1, x=[(1, "b")])
+        history.poll(2, {"x": [(0, "a")]}, type_="fail").poll(3, {"x": [(1, "b")]})
+        assert analyse(history.calls()).verdict == "valid"
+
     def test_the_end_of_a_log_is_unseen_and_not_lost(self) -> None:
         history = LogHistory().send(0, x=[(0, "a"), (1, "b")]).poll(0, {"x": [(0, "a")]})
         assert not found(history, "lost-write")
@@ -201,6 +212,11 @@ class TestBetweenOperations:
         assert facts(history(), "nonmonotonic-send", "values") == [(["d", "a"],)]
         assert not found(history("y"), "nonmonotonic-send")
         assert facts(history("x", "y"), "nonmonotonic-send", "values") == [(["d", "a"],)]
+
+    def test_sends_in_doubt_keep_their_order_too(self) -> None:
+        history = LogHistory().send(0, type_="info", x=["c"]).send(0, x=[(1, "a")])
+        assert not found(history, "nonmonotonic-send")
+        assert found(history.poll(1, {"x": [(1, "a"), (3, "c")]}), "nonmonotonic-send")
 
     def test_a_failed_assignment_changes_nothing(self) -> None:
         history = LogHistory().send(0, x=[(3, "c"), (4, "d")]).assign(0, "y", type_="fail").send(0, x=[(1, "a")])

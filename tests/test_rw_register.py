@@ -9,7 +9,10 @@ from transaction_history import SerialStore, example, one_by_one, overlapping
 
 from fencepost.checkers.anomaly_report import AnomalyReport
 from fencepost.checkers.transactions import RW_REGISTER
+from fencepost.checkers.transactions.observations import Observations
+from fencepost.checkers.transactions.register_versions import VersionOrders
 from fencepost.checkers.transactions.rw_register import analyse
+from fencepost.checkers.transactions.transaction import transactions
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import Call
 
@@ -103,6 +106,21 @@ class TestCycles:
         assert sorted(map(sorted, [[0 if value is None else value for value in values] for values in cyclic])) == [
             [0, 1], [3, 4]]
         assert report.kinds == ["G0-process", "cyclic-versions"]  # 4 was overwritten by 3 before it was written
+
+    @pytest.mark.parametrize(("earlier", "later", "order"), [
+        ("w x 1 w x 2", "w x 3 w x 4 r x 4", (2, 4)), ("w x 1 w x 2", "r x 3 w x 5", (2, 3)),
+        ("r x 1", "w x 3 w x 4", (1, 4)), ("r x 1", "r x 3 w x 5", (1, 3)), ("r x 1 w x 2", "r x 3 w x 4", (2, 3))])
+    @pytest.mark.parametrize("assumed", ["sequential-keys", "linearizable-keys"])
+    def test_versions_that_others_can_see_are_ordered(
+        self, earlier: str, later: str, order: tuple[int, int], assumed: str
+    ) -> None:
+        history = Observations(transactions(one_by_one(f"0: {earlier}", f"0: {later}"), "w"), tuple)
+        known = VersionOrders(history, {assumed: True}).later["x"]
+        assert [(one, other) for one, others in known.items() for other in others if one is not None] == [order]
+
+    def test_a_process_that_is_in_doubt_orders_nothing_behind_it(self) -> None:
+        calls = one_by_one("0 info: w x 1", "0: r x 2", "1: w x 2", "1: r x 1")
+        assert not analyse(calls, consistency_models=["read-committed"], sequential_keys=True).kinds
 
     def test_versions_of_overlapping_transactions_are_not_ordered(self) -> None:
         calls = overlapping("0: r x null", "1: w x 4", "2: r y null", "0: r x 4")

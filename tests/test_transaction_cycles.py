@@ -35,6 +35,7 @@ from fencepost.checkers.transactions.graph import (
 )
 from fencepost.checkers.transactions.list_append import analyse
 from fencepost.checkers.transactions.search import Effort, returning, shortest_cycle, shortest_path
+from fencepost.checkers.transactions.shortening import order_between
 from fencepost.checkers.transactions.transaction import Transaction
 from fencepost.histories.pairing import Call
 
@@ -144,6 +145,21 @@ def test_the_paths_of_real_time_are_real_time(intervals: list[tuple[int, int, st
     for before, after in itertools.permutations(transactions, 2):
         ended, began = transactions[before].ret, transactions[after].call
         assert nx.has_path(order, before, after) == (ended is not None and ended < began)
+
+
+def test_a_g_nonadjacent_is_found_beside_a_shorter_g2_item() -> None:
+    graph = DependencyGraph([Transaction(node, node, "ok", 0, 1, []) for node in range(4)])
+    for before, after, kind in ((0, 1, RW), (1, 2, WR), (2, 3, RW), (3, 0, WR), (1, 0, RW)):
+        graph.link(before, after, kind, Evidence("x", 1))
+    assert [(cycle.kind, cycle.nodes) for cycle in find_cycles(graph, Unlimited())] == [("G-nonadjacent", [0, 1, 2, 3])]
+
+
+def test_what_begins_at_the_moment_of_a_completion_is_not_after_it() -> None:
+    first, second = Transaction(0, 0, "ok", 0, 5, []), Transaction(1, 1, "ok", 5, 6, [])
+    assert order_between(first, second, REALTIME) == 0
+    assert order_between(first, second._replace(call=6), REALTIME) == REALTIME
+    assert order_between(first, second._replace(process=0), PROCESS | REALTIME) == PROCESS
+    assert order_between(first._replace(type="info", ret=None), second._replace(process=0), PROCESS | REALTIME) == 0
 
 
 def test_processes_are_linked_through_what_completed() -> None:

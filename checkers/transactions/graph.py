@@ -124,7 +124,7 @@ def real_time_order(transactions: Mapping[int, Node]) -> list[tuple[int, int]]:
     moments = []
     for node, transaction in transactions.items():
         moments.append((transaction.call, 0, node))
-        if transaction.ret is not None and transaction.type == OK:
+        if transaction.ret is not None:
             moments.append((transaction.ret, 1, node))
     moments.sort()
     order: list[tuple[int, int]] = []

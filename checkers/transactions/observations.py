@@ -142,7 +142,7 @@ def _updated(transaction: Transaction) -> dict[Any, Any]:
             if key not in written:
                 first_read.setdefault(key, value)
         else:
-            if key not in written and key in first_read:
+            if key in first_read:
                 updated[key] = first_read[key]
             written[key] = None
     return updated
