@@ -23,6 +23,8 @@ from fencepost.checkers import (
     raft_stale_leader,
     single_controller,
     zk_write_fencing,
+    zookeeper_log,
+    zookeeper_sessions,
 )
 from fencepost.checkers.verdict import UNKNOWN, Checker, Result
 from fencepost.histories.event import Event
@@ -44,6 +46,8 @@ BUILDERS: tuple[Callable[[dict[str, Any]], list[Checker]], ...] = (
     client_offsets.build,
     client_metadata.build,
     liveness.build,
+    zookeeper_log.build,
+    zookeeper_sessions.build,
 )
 
 

@@ -76,7 +76,7 @@ def history_format() -> str:
 _HEADER_FIELDS = [
     ("`format`", "the number of this format"),
     ("`mode`, `seed`, `profile`", "as in the spec"),
-    ("`controllers`, `brokers`, `voters`, `clients`", "node ids"),
+    ("`controllers`, `brokers`, `voters`, `clients`, `zookeepers`", "node ids"),
     ("`timing`", "every time-out of the configuration, in microseconds"),
     ("`properties`", "the whole configuration under Kafka's names, in Kafka's units"),
     ("`topic_config`", "the properties that topics were given"),

@@ -33,7 +33,8 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "A paused process goes on.",
     ),
     "disk-lost": (
-        "the file: a topic-partition, `__cluster_metadata-0`, `quorum-state`",
+        "the file: a topic-partition, `__cluster_metadata-0`, `quorum-state`, `zookeeper-log`, `zookeeper-snapshot`, "
+        "`zookeeper-accepted-epoch`, `zookeeper-current-epoch`",
         "from_offset, end_offset of the lost tail (logs); lost, kept (small files); topic_id for partitions' logs "
         "is in the file's name after a slash: `orders-0/<topic id>`",
         "",
@@ -314,6 +315,77 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "member, instance",
         "generation, current_generation, coordinator_epoch",
         "The coordinator refused a commit with the error.",
+    ),
+    # --- ZooKeeper: a zxid is epoch << 32 | counter
+    "zk-state": (
+        "",
+        "state: looking | following | leading (both once a quorum has acknowledged the leader), leader, last_zxid (of "
+        "the log)",
+        "current_epoch, accepted_epoch",
+        "A server entered a state.",
+    ),
+    "zk-append": (
+        "",
+        "base_offset, entries: [[zxid, digest, kind], ...]",
+        "",
+        "A server wrote transactions to its log; they are not yet synced.",
+    ),
+    "zk-truncate": (
+        "",
+        "end_offset (kept), old_end_offset, zxid (the last that may stay)",
+        "",
+        "A server cut its log, as its leader told it.",
+    ),
+    "zk-snapshot": (
+        "",
+        "zxid, digest (tree), source: taken | received | recovered, log_start_offset, base_zxid (the log holds only "
+        "what is above it)",
+        "",
+        "A snapshot is durable. After received and recovered the log begins anew.",
+    ),
+    "zk-apply": (
+        "",
+        "zxid, digest (tree)",
+        "current_epoch",
+        "A server applied a committed transaction.",
+    ),
+    "zk-session": (
+        "",
+        "session, zxid, what: created | closed; created: timeout_us; closed: removed [paths], left [paths that the "
+        "session still owns]",
+        "",
+        "A server applied the beginning or the end of a session.",
+    ),
+    "zk-session-expired": (
+        "",
+        "session, timeout_us, silent_us (since the leader last heard of the client)",
+        "",
+        "A leader decided that a session has run out; its end follows as a transaction.",
+    ),
+    "zk-session-attached": (
+        "",
+        "session, new: bool, zxid (the server's last), last_zxid_seen (the client's)",
+        "",
+        "A server let a client's connection in.",
+    ),
+    "zk-answered": (
+        "",
+        "session, xid, operation, path, zxid; where it was a read with a watch: watch: true; where there is a stat: "
+        "mzxid, pzxid, owner",
+        "",
+        "A client of ZooKeeper got an answer; `error` is ZooKeeper's code.",
+    ),
+    "zk-watch": (
+        "",
+        "session, type: created | deleted | changed | child, path",
+        "",
+        "A client of ZooKeeper got a watch event.",
+    ),
+    "zk-fatal": (
+        "",
+        "reason (in words)",
+        "current_epoch",
+        "A server met what cannot be in a correct ensemble; its process ends.",
     ),
 }
 

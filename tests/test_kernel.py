@@ -242,3 +242,18 @@ def test_power_loss_of_a_killed_process_still_costs_its_page_cache() -> None:
     one.kill()
     one.power_off()
     assert len(log.entries) == 0
+
+
+def test_what_a_cut_held_back_arrives_before_what_was_sent_while_it_healed():
+    for seed in range(20):
+        simulation, network, one, two = two_nodes(seed)
+        one.ping(2, 0)
+        simulation.scheduler.run_until(5_000)
+        network.cut(1, 2)
+        for number in range(1, 8):
+            one.ping(2, number)
+            simulation.scheduler.run_until(simulation.scheduler.now_us + 100)
+        network.uncut(1, 2)
+        one.ping(2, 8)
+        simulation.scheduler.run_until(50_000)
+        assert [number for kind, number in kinds(two) if kind == "ping"] == list(range(9))

@@ -120,12 +120,12 @@ class LogFile(Generic[V]):
 class Cell(Generic[V]):
     """A small file that is replaced as a whole (temporary file, fsync, atomic rename)."""
 
-    __slots__ = ("_synced", "_version", "value")
+    __slots__ = ("_synced", "_synced_version", "_version", "value")
 
     def __init__(self, value: V) -> None:
         self.value = value
         self._synced = value
-        self._version = 0
+        self._version = self._synced_version = 0
 
     def write(self, value: V) -> None:
         """Replace the content in the page cache; durable only once synced."""
@@ -137,8 +137,9 @@ class Cell(Generic[V]):
         return self._version, self.value
 
     def synced(self, token: tuple[int, V]) -> None:
-        """The token's content is durable."""
-        self._synced = token[1]
+        """The token's content is durable, unless a later one already is."""
+        if token[0] >= self._synced_version:
+            self._synced_version, self._synced = token
 
     def lose_unsynced(self, now_us: int, stream: Stream) -> dict[str, Any] | None:
         """Fall back to the last synced content."""

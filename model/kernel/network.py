@@ -235,10 +235,12 @@ class Network:
 
     def transmit(self, connection: Connection, direction: int, item: tuple[int, Any]) -> None:
         """Put a message on its way."""
-        source, destination = connection.client.node_id, connection.server.node_id
-        if direction == TO_CLIENT:
-            source, destination = destination, source
-        link = (source, destination)
+        delay_us = self._delay_us(connection, direction)
+        self._scheduler.schedule(delay_us, self._arrive, connection, direction, item)
+
+    def _delay_us(self, connection: Connection, direction: int) -> int:
+        """Draw how long a message sent now is on its way: it arrives after all those sent before it."""
+        link = self._link(connection, direction)
         stream = self._streams.get(link) or self._stream(link)
         latency_us = self._latency_us + stream.bits(self._jitter_bits)
         if self.extra_latency_us:
@@ -251,7 +253,12 @@ class Network:
                 retransmission_us *= 2
         arrival_us = max(self._scheduler.now_us + latency_us, connection.last_arrival_us[direction])
         connection.last_arrival_us[direction] = arrival_us
-        self._scheduler.schedule(arrival_us - self._scheduler.now_us, self._arrive, connection, direction, item)
+        return arrival_us - self._scheduler.now_us
+
+    @staticmethod
+    def _link(connection: Connection, direction: int) -> tuple[int, int]:
+        client, server = connection.client.node_id, connection.server.node_id
+        return (client, server) if direction == TO_SERVER else (server, client)
 
     def _stream(self, link: tuple[int, int]) -> Stream:
         stream = self._streams[link] = self._simulation.streams(f"link {link[0]}>{link[1]}")
@@ -260,12 +267,19 @@ class Network:
     def _arrive(self, connection: Connection, direction: int, item: tuple[int, Any]) -> None:
         if not connection.alive:
             return
-        client, server = connection.client, connection.server
-        link = (client.node_id, server.node_id) if direction == TO_SERVER else (server.node_id, client.node_id)
-        if connection.held[direction] or link in self._cuts:
-            self._hold(connection, direction, link, item)
-        elif direction == TO_SERVER:
-            self._arrive_at_server(connection, server, item)
+        held = connection.held[direction]
+        if self._cuts and self._link(connection, direction) in self._cuts:
+            held.append(item)
+            self._hold(connection, direction)
+        elif held:
+            held.append(item)  # behind what was held back and is about to arrive
+        else:
+            self._deliver(connection, direction, item)
+
+    def _deliver(self, connection: Connection, direction: int, item: tuple[int, Any]) -> None:
+        client = connection.client
+        if direction == TO_SERVER:
+            self._arrive_at_server(connection, connection.server, item)
         elif client.incarnation == connection.client_incarnation:
             if client.paused:
                 client.schedule(0, connection.deliver_response, *item)
@@ -288,8 +302,9 @@ class Network:
         else:
             server.deliver(item[1], reply)
 
-    def _hold(self, connection: Connection, direction: int, link: tuple[int, int], item: tuple[int, Any]) -> None:
-        connection.held[direction].append(item)
+    def _hold(self, connection: Connection, direction: int) -> None:
+        """Data waits for a cut to end; the connection breaks if that takes too long."""
+        link = self._link(connection, direction)
         self._holding.setdefault(link, {})[connection] = direction
         if connection.break_timer is None:
             break_us = self._simulation.physics.connection_break_us
@@ -297,14 +312,25 @@ class Network:
             connection.break_timer = self._scheduler.schedule(delay_us, self._break, connection)
 
     def _release(self, connection: Connection, direction: int) -> None:
-        items = list(connection.held[direction])
-        connection.held[direction].clear()
+        """The cut is over: what was held back is sent again, and arrives before all that was sent later."""
         if not connection.held[1 - direction]:
             cancel(connection.break_timer)
             connection.break_timer = None
         if connection.alive:
-            for item in items:
-                self.transmit(connection, direction, item)
+            self._scheduler.schedule(self._delay_us(connection, direction), self._arrive_late, connection, direction)
+
+    def _arrive_late(self, connection: Connection, direction: int) -> None:
+        held = connection.held[direction]
+        if not held or not connection.alive:
+            return
+        if self._link(connection, direction) in self._cuts:
+            self._hold(connection, direction)
+            return
+        items = list(held)
+        held.clear()
+        for item in items:
+            if connection.alive:
+                self._deliver(connection, direction, item)
 
     # --- the ends of connections ----------------------------------------------------------------------------------
 

@@ -153,7 +153,8 @@ class GetAclOp(NamedTuple):
 
 
 class SyncOp(NamedTuple):
-    """Let this server catch up with what the leader had committed. No quorum read: see `contracts`."""
+    """Let this server catch up with what its leader has committed. No quorum read: a leader that was deposed while it
+    was paused answers at once."""
 
     path: str
 

@@ -332,8 +332,7 @@ class ZooKeeperClient:
         if isinstance(message, ClientReply):
             self._on_reply(message)
         elif isinstance(message, WatchEvent):
-            if self._watches.spend(message):
-                self._listener.on_watch(message._replace(path=out_of_chroot(self.chroot, message.path)))
+            self._on_watch_event(message)
         elif isinstance(message, ConnectResponse):
             self._on_connected(message)
 
@@ -360,7 +359,25 @@ class ZooKeeperClient:
         self._last_zxid = max(self._last_zxid, reply.zxid)
         self._watches.answered(packet.request.operation, reply.result.error)
         if packet.callback is not None:
+            self._observe_answer(packet.request, reply)
             packet.callback(self._localised(reply.result), *packet.context)
+
+    def _on_watch_event(self, event: WatchEvent) -> None:
+        if self._watches.spend(event):
+            value = {"session": self.session_id, "type": event.type, "path": event.path}
+            self.node.observe("zk-watch", value=value)
+            self._listener.on_watch(event._replace(path=out_of_chroot(self.chroot, event.path)))
+
+    def _observe_answer(self, request: ClientRequest, reply: ClientReply) -> None:
+        operation, stat = request.operation, reply.result.stat
+        value: dict[str, Any] = {
+            "session": self.session_id, "xid": request.xid, "operation": type(operation).__name__[:-2],
+            "path": reply.result.path or getattr(operation, "path", None), "zxid": reply.zxid}
+        if getattr(operation, "watch", False):
+            value["watch"] = True
+        if stat is not None:
+            value |= {"mzxid": stat.mzxid, "pzxid": stat.pzxid, "owner": stat.ephemeral_owner}
+        self.node.observe("zk-answered", value=value, error=reply.result.error)
 
     def _localised(self, result: ZkResult) -> ZkResult:
         """The result with paths as this client knows them."""
