@@ -38,6 +38,7 @@ class Question:
     only: the functions to keep; empty: all.
     engine: which search (see `linearizable`).
     options: "name=value" of each option of the anomalies that are looked for (see `AnomalyModel`).
+    explain: the report's `words` tell the whole counterexample.
     """
 
     source: Path | str
@@ -48,6 +49,7 @@ class Question:
     only: tuple[str, ...] = ()
     engine: Engine = "auto"
     options: tuple[str, ...] = ()
+    explain: bool = False
 
     @property
     def name(self) -> str:
@@ -159,8 +161,8 @@ def _linearizability(question: Question, calls: list[Call], budget: _Watched) ->
     read: Callable[[Iterable[Call]], list[Any]] = kind.read_whole if whole and kind.read_whole else kind.read
     operations = _reading(question, lambda: read(calls))
     analysis = linearizable(operations, model, per_key=not whole, budget=budget, engine=question.engine)
-    data = analysis.to_json()
-    return {**data, "words": analysis.words(), "operations": len(calls), "judged": analysis.operations}
+    data, words = analysis.to_json(), analysis.explain() if question.explain else analysis.words()
+    return {**data, "words": words, "operations": len(calls), "judged": analysis.operations}
 
 
 def _anomalies(

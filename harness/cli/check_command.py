@@ -80,7 +80,7 @@ def _judge(history: Path, options: dict[str, Any], as_json: bool) -> int:
     question = judge.Question(
         history, options["model"], options["format"], options["per_key"], _initial(options["initial"]),
         tuple(f for f in (options["only"] or "").split(",") if f), options["engine"] or "auto",
-        options["option"] or ())
+        options["option"] or (), options["explain"])
     timeout_s = read_duration(options["timeout"] or "60s") / 1_000_000
     started = time.monotonic()
     with check_output.progress(timeout_s) as watch:

@@ -16,8 +16,6 @@ from fencepost.harness.words import clock, count
 
 #: Work shorter than this shows no progress; afterwards it is shown so often. Wall-clock seconds.
 _PATIENCE_S, _INTERVAL_S = 1.0, 0.2
-#: How many configurations of a frontier, and how many operations of a list, are told.
-_FRONTIERS, _OPERATIONS = 5, 10
 
 
 class _Progress(Watch):
@@ -73,7 +71,7 @@ def print_contracts(contracts: Iterable[tuple[str, str]], as_json: bool) -> None
 
 
 def print_judgement(data: dict[str, Any], explain: bool) -> None:
-    """The verdict and why; with `explain`, everything that is known of each violation."""
+    """The verdict and why; with `explain`, all that there is to say."""
     out = console()
     out.print(Text(f"{data['history']}  {data['model']}  {count(data['operations'], 'operation')}  "
                    f"{data['elapsed_s']:.3f} s  {data['engine']}"))
@@ -88,43 +86,3 @@ def print_judgement(data: dict[str, Any], explain: bool) -> None:
         out.print(Text(f"  and {count(len(lines) - len(shown), 'more line')}: --explain tells all, --json as data"))
     for note in data["notes"]:
         out.print(Text(f"  note     {note}", style="yellow"))
-    if explain:
-        for violation in data["violations"]:
-            _print_counterexample(out, violation)
-
-
-def _print_counterexample(out: Console, violation: dict[str, Any]) -> None:
-    """A linearizability violation: what cannot be placed, where the object may stand then, and the way there."""
-    if "operation" not in violation:
-        return
-    part = "" if violation["part"] is None else f" of {violation['part']}"
-    out.print(Text(f"counterexample{part}", style="bold"))
-    out.print(Text(f"  cannot be placed   {_words(violation['operation'])}"))
-    for operation in violation["related"]:
-        out.print(Text(f"  contradicts        {_words(operation)}"))
-    for frontier in violation["frontier"][:_FRONTIERS]:
-        out.print(Text(f"  state {frontier['state']!r}: {frontier['reason'] or 'no pending operation helps'}"))
-        for title, key in (("taken", "taken"), ("pending", "pending"), ("crashed, used", "crashed_used")):
-            if frontier[key]:
-                out.print(Text(f"    {title:<15}{_listed(frontier[key])}"))
-    more = violation["more_configurations"] + max(0, len(violation["frontier"]) - _FRONTIERS)
-    if more:
-        out.print(Text(f"  and {count(more, 'more configuration')}"))
-    if violation["linearization"]:
-        tail = violation["linearization"][-_OPERATIONS:]
-        left_out = len(violation["linearization"]) - len(tail)
-        out.print(Text(f"  longest good prefix, in order{f' (after {left_out:,} more)' if left_out else ''}"))
-        for operation in tail:
-            out.print(Text(f"    {_words(operation)}"))
-
-
-def _listed(operations: list[dict[str, Any]]) -> str:
-    more = f" and {len(operations) - _OPERATIONS} more" if len(operations) > _OPERATIONS else ""
-    return ", ".join(map(_words, operations[:_OPERATIONS])) + more
-
-
-def _words(operation: dict[str, Any]) -> str:
-    argument = "" if operation["argument"] is None else repr(operation["argument"])
-    result = "" if operation["result"] is None else f" -> {operation['result']!r}"
-    until = "..." if operation["ret"] is None else operation["ret"]
-    return f"{operation['f']}({argument}){result} by process {operation['process']} [{operation['call']}, {until}]"
