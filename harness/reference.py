@@ -16,6 +16,7 @@ from fencepost import checkers
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.checkers.linearizability import models as objects
 from fencepost.checkers.verdict import Findings
+from fencepost.histories import formats, pairing
 from fencepost.histories.history import FORMAT
 from fencepost.histories.vocabulary import FAULT_EVENTS, OBSERVATIONS, OPERATIONS
 from fencepost.model.bugs.catalogue import all_bugs
@@ -186,9 +187,20 @@ def models() -> str:
         _table(("name", "the object", "`--initial`"), rows), *sections)
 
 
+def history_formats() -> str:
+    """The page about the formats of others' histories, from the modules that read them."""
+    modules = ("edn_history", "edn", "json_lines", "intervals", "log_lines", "run_history")
+    sections = [import_module(f"fencepost.histories.formats.{name}").__doc__ or "" for name in modules]
+    titles = ("EDN", "EDN's values", "JSON Lines", "Intervals", "Log lines", "Runs of Fencepost")
+    return _page(
+        "Formats of histories", _body(formats.__doc__).partition("    >>>")[0].strip(),
+        *(f"## {title}\n\n{words.strip()}" for title, words in zip(titles, sections, strict=True)),
+        f"## Operations from lines\n\n{(pairing.__doc__ or '').strip()}")
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "history-format.md": history_format, "configuration.md": configuration, "rules.md": rules, "bugs.md": bugs,
-    "schedules.md": schedules, "anomalies.md": anomalies, "models.md": models,
+    "schedules.md": schedules, "anomalies.md": anomalies, "models.md": models, "formats.md": history_formats,
 }
 
 

@@ -1,5 +1,6 @@
 """The examples of the documents, run as they stand there."""
 
+import doctest
 import json
 from pathlib import Path
 
@@ -67,3 +68,23 @@ def test_a_configuration_as_the_how_to_gives_it(tmp_path: Path, command: Command
     code, output, _ = command(*arguments, "--seeds", 1, "--jobs", 1, "--duration", "5s")
     assert code == 0
     assert "num.network.threads" in output
+
+
+def test_a_history_as_the_how_to_writes_it(tmp_path: Path, command: Command) -> None:
+    page = ROOT / "docs" / "how-to" / "check-your-own-history.md"
+    (tmp_path / "history.jsonl").write_text(page.read_text().split("```json\n")[1].split("```")[0])
+    shown, listed, initial, *others = examples(page)
+    code, output, _ = command(*shown.arguments)
+    assert code == 1
+    assert shown.shown in words(output)
+    assert command(*listed.arguments)[0] == 0
+    assert command(*initial.arguments)[0] == 1
+    assert [command(*example.arguments)[0] for example in others] == [0, 1, 0]
+    assert doctest.testfile(str(page), module_relative=False).failed == 0
+
+
+def test_the_readmes_histories(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "history.edn").write_text(
+        "{:process 0, :type :invoke, :f :cas, :value [0 1]}\n{:process 0, :type :ok, :f :cas, :value [0 1]}\n")
+    found = [example for example in examples(ROOT / "README.md") if example.arguments[0] == "check"]
+    assert [command(*example.arguments)[0] for example in found] == [0, 0]

@@ -74,6 +74,13 @@ def test_a_circle_is_told_in_sentences() -> None:
     assert anomaly.operations == (0, 1, 2, 3)
 
 
+def test_nil_is_a_value_like_others() -> None:
+    reads: Script = [("read", 1), ("read", None)]
+    verdicts = [WEAKER["monotonic-reads"].analyse(calls({"p": [("write", 1)], "q": script})).verdict
+                for script in (reads, reads[::-1])]
+    assert verdicts == ["invalid", "valid"]
+
+
 def test_what_nobody_wrote_is_told_by_every_contract() -> None:
     for name in SESSIONS:
         report = WEAKER[name].analyse(calls({"p": [("read", 7)]}), initial=0)

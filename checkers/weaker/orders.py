@@ -46,18 +46,19 @@ class Order:
 
     def cycles(self) -> list[list[Step]]:
         """For each tangle of values the shortest cycle through one of its decisive demands, that demand first."""
+        # The nodes are values in tuples, for networkx has no node None, and nil is a value.
         graph = networkx.DiGraph()
-        graph.add_edges_from(self._reasons)
+        graph.add_edges_from(((before,), (after,)) for before, after in self._reasons)
         tangled: dict[Hashable, int] = {}
         for number, members in enumerate(networkx.strongly_connected_components(graph)):
             if len(members) > 1:
                 tangled.update(dict.fromkeys(members, number))
         found: dict[int, list[Step]] = {}
         for (before, after), because in self._reasons.items():
-            number = tangled.get(before, -1)
-            if not because.decisive or number < 0 or tangled.get(after) != number or number in found:
+            number = tangled.get((before,), -1)
+            if not because.decisive or number < 0 or tangled.get((after,)) != number or number in found:
                 continue
-            back = networkx.shortest_path(graph, after, before)
+            back = [value for value, in networkx.shortest_path(graph, (after,), (before,))]
             found[number] = [Step(before, after, because), *self._steps(back)]
         return list(found.values())
 

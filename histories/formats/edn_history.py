@@ -1,4 +1,13 @@
-"""Histories in EDN, as Jepsen, Knossos, Elle and Maelstrom write them, and writing them."""
+"""Histories in EDN, as Jepsen, Knossos, Elle and Maelstrom write them, and writing them.
+
+    {:index 4, :time 81065, :type :invoke, :process 3, :f :cas, :value [1 4]}
+    #jepsen.history.Op{:index 5, :time 90110, :type :ok, :process 3, :f :cas, :value [1 4]}
+
+One map an operation, each in a line of its own or over several, or one vector or list of them. `:type` is needed, all
+else may be missing: without `:process` all of it is one process, without `:time` the order is all there is, without
+`:f` it is a `txn`. Fields that have no name here (`:key` and `:error` have one) are kept as they are. Lines of the
+process `:nemesis` are no operations of clients.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import IO
