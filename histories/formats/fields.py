@@ -9,6 +9,7 @@ from fencepost.histories.operations import HistoryOp
 TYPES = (INVOKE, *COMPLETIONS)
 #: The fields that `HistoryOp` has names for; all others are its `extra`.
 _NAMED = frozenset({"index", "time", "type", "process", "f", "key", "value", "error"})
+_NOTHING: dict[str, Any] = {}
 #: What an operation without an `f` is called: Elle's small examples leave it out.
 UNNAMED = "txn"
 
@@ -32,8 +33,12 @@ def operation_of(lines: Lines, number: int, position: int, data: Any) -> History
         raise lines.refusal(f"f is {f!r:.40}, not a name", number)
     if not (process is None or isinstance(process, (int, str))):
         raise lines.refusal(f"process is {process!r:.40}, not a number or a name", number)
-    time, index = whole(lines, number, "time", data.get("time")), whole(lines, number, "index", data.get("index"))
-    extra = {name: value for name, value in data.items() if name not in _NAMED} if data.keys() - _NAMED else {}
+    time, index = data.get("time"), data.get("index")
+    if type(time) is not int:
+        time = whole(lines, number, "time", time)
+    if type(index) is not int:
+        index = whole(lines, number, "index", index)
+    extra = _NOTHING if data.keys() <= _NAMED else {name: data[name] for name in data if name not in _NAMED}
     return HistoryOp(position if index is None else index, time, type_, process, f, data.get("key"), data.get("value"),
                      data.get("error"), extra, number)
 

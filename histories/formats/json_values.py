@@ -21,7 +21,7 @@ def read_values(lines: Lines) -> Iterator[tuple[int, Any]]:
 def parse(lines: Lines, text: str, number: int) -> Any:
     """The JSON value of one line. Raises HistoryError, in one line."""
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return _DECODER.decode(text)
     except ValueError:
         raise lines.torn_or(text, "not JSON", number) from None
     except RecursionError:
@@ -31,7 +31,6 @@ def parse(lines: Lines, text: str, number: int) -> Any:
 def _array(lines: Lines, first: str) -> Iterator[tuple[int, Any]]:
     begun = lines.number
     text = first + "".join(lines)
-    decoder = json.JSONDecoder(parse_constant=_no_constant)
     place, number, counted = text.index("[") + 1, begun, 0
     while True:
         place = _after_blanks(text, place)
@@ -40,7 +39,7 @@ def _array(lines: Lines, first: str) -> Iterator[tuple[int, Any]]:
         if text[place:place + 1] == "]":
             break
         try:
-            value, place = decoder.raw_decode(text, place)
+            value, place = _DECODER.raw_decode(text, place)
         except ValueError:
             if place >= len(text):
                 raise lines.refusal("torn: the array has no end (its writer was killed or the disk was full)",
@@ -68,3 +67,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
+
+
+#: Made once: to make one costs as much as to read a line with it.
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
