@@ -7,6 +7,7 @@ its value and what is allowed. How values go together is the work of `fencepost.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
@@ -35,6 +36,8 @@ _LONGS = (
     "metadata.log.max.snapshot.interval.ms", "leader.imbalance.check.interval.seconds",
     "unclean.leader.election.interval.ms", "metadata.max.age.ms", "retry.backoff.ms",
 )
+_PROTOCOL_VERSION = re.compile(r"(\d{1,2})\.(\d{1,2})(?:\.\d{1,2})*(?:-IV(\d{1,2}))?", re.ASCII)
+_LAST_INTERNAL_VERSION = 99
 _INTEGER_ENDINGS = (".ms", ".bytes", ".minutes", ".hours")
 _FLAG_ENDINGS = (".enable",)
 
@@ -153,7 +156,18 @@ def _check_text(item: Property) -> str:
             kind, _, name = principal.partition(":")
             if not kind.strip() or not name.strip():
                 raise _refused(item, "a list of principals such as User:admin;User:ops")
+    if item.name == "inter.broker.protocol.version" and protocol_version(item.value) is None:
+        raise _refused(item, "a version such as 3.9, 2.6 or 2.7-IV1")
     return item.value
+
+
+def protocol_version(text: str) -> tuple[int, int, int] | None:
+    """(major, minor, IV) of a version such as "2.7-IV1" or "0.10.2"; without an IV it is the last; None for others."""
+    match = _PROTOCOL_VERSION.fullmatch(text)
+    if match is None:
+        return None
+    major, minor, internal = match.groups()
+    return int(major), int(minor), _LAST_INTERNAL_VERSION if internal is None else int(internal)
 
 
 def _check_unmodelled_value(item: Property) -> None:

@@ -109,7 +109,9 @@ def test_a_real_file_is_read_as_it_is():
 
 
 def test_every_name_that_kafka_knows_is_accepted():
-    values = {"process.roles": "", "controller.quorum.voters": "", "authorizer.class.name": "", "super.users": ""}
+    values = {
+        "process.roles": "", "controller.quorum.voters": "", "authorizer.class.name": "", "super.users": "",
+        "inter.broker.protocol.version": "3.9"}
     for name in sorted(known_names("broker")):
         item = modelled_fields().get(name)
         is_flag = name.endswith(".enable") or (item is not None and item.metadata["unit"] == "flag")
@@ -165,6 +167,7 @@ def test_topic_properties():
     ("log.retention.hours=long", "a whole number"),
     ("authorizer.class.name=com.example.Mine", "org.apache.kafka.metadata.authorizer.StandardAuthorizer, or nothing"),
     ("super.users=admin", "a list of principals such as User:admin;User:ops"),
+    ("inter.broker.protocol.version=new", "a version such as 3.9, 2.6 or 2.7-IV1"),
 ])
 def test_bad_values_are_refused_with_what_is_allowed(text, allowed):
     assert refusal(text).startswith(f"f.properties line 1: {text}: allowed is {allowed}")

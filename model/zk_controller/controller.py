@@ -9,6 +9,7 @@ from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
+from fencepost.model.properties import protocol_version
 from fencepost.model.protocol import zookeeper as zk
 from fencepost.model.protocol.controller import (
     AdminResponse,
@@ -291,9 +292,9 @@ class ZkController:
 
 
 def uses_alter_partition(config: KafkaConfig) -> bool:
-    """Whether leaders change ISRs through the controller (inter.broker.protocol.version 2.7 on)."""
-    version = tuple(int(part) for part in config.inter_broker_protocol_version.split(".")[:2])
-    return version >= (2, 7)
+    """Whether leaders change ISRs through the controller (inter.broker.protocol.version 2.7-IV2 on)."""
+    version = protocol_version(config.inter_broker_protocol_version)
+    return version is None or version >= (2, 7, 2)
 
 
 def _answer_error(send: Callable[[Any], None], response_type: Any, error: str) -> None:

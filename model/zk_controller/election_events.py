@@ -167,8 +167,8 @@ class ElectionEvents:
 
     def on_reassigned_isr_change(self, partition: TopicPartition) -> None:
         """Event PartitionReassignmentIsrChange (up to 2.6): a reassigned partition's state has changed."""
-        if self._parts.is_active and partition in self._context.being_reassigned:
-            self._parts.reassignment.proceed(partition, self._context.assignment(partition))
+        if self._parts.is_active:
+            self._parts.reassignment.finish_if_complete(partition)
 
 
 def _ignore(outcomes: list[Outcome]) -> None:

@@ -23,6 +23,7 @@ from fencepost.model.zk_controller.context import RECOVERED, RECOVERING, LeaderA
 from fencepost.model.zk_controller.controller_zk import CONFLICT, WRITTEN, StateWrite
 from fencepost.model.zk_controller.kafka_zk_client import Outcome
 from fencepost.model.zk_controller.parts import ControllerParts
+from fencepost.model.zk_controller.topic_znodes import topic_of
 
 PRODUCER_ID_BLOCK_SIZE = 1000
 
@@ -56,10 +57,8 @@ class IsrEvents:
             self._parts.zk.write_states({partition: wanted}, self._on_written, request, current, reply)
 
     def _find(self, request: AlterPartitionRequest) -> TopicPartition | None:
-        topic = request.topic_id.rpartition("@")[0]
-        if self._context.topics.get(topic) != request.topic_id:
-            topic = next((n for n, i in self._context.topics.items() if i == request.topic_id), "")
-        return (topic, request.partition) if topic else None
+        topic = topic_of(request.topic_id)
+        return (topic, request.partition) if self._context.topics.get(topic) == request.topic_id else None
 
     def _alter_partition_error(self, request: AlterPartitionRequest, current: LeaderAndIsr | None) -> str | None:
         """What is checked before idempotence."""
@@ -128,8 +127,7 @@ class IsrEvents:
         context.leadership[partition] = write.state
         self._accept(request, partition, before, write.state, reply)
         self._parts.send_update_metadata(context.live_or_shutting_down(), [partition])
-        if partition in context.being_reassigned:
-            self._parts.reassignment.proceed(partition, context.assignment(partition))
+        self._parts.reassignment.finish_if_complete(partition)
 
     def _accept(
         self, request: AlterPartitionRequest, partition: TopicPartition, before: LeaderAndIsr, after: LeaderAndIsr,

@@ -82,6 +82,18 @@ class PartitionReassignment:
         self._update_current(partition, assignment)
         self._zk.read_states([partition], self._decide, partition, assignment)
 
+    def finish_if_complete(self, partition: TopicPartition) -> None:
+        """Plan: the partition's ISR has changed; if its reassignment waited for that, finish it."""
+        if partition in self._context.being_reassigned:
+            self._zk.read_states([partition], self._finish_if_complete, partition)
+
+    def _finish_if_complete(
+        self, states: dict[TopicPartition, LeaderAndIsr | None], partition: TopicPartition,
+    ) -> None:
+        assignment = self._context.assignment(partition)
+        if _is_complete(states[partition], assignment):
+            self.proceed(partition, assignment)
+
     def _update_current(self, partition: TopicPartition, assignment: ReplicaAssignment) -> None:
         context = self._context
         current = context.assignment(partition)
@@ -97,8 +109,7 @@ class PartitionReassignment:
         self, states: dict[TopicPartition, LeaderAndIsr | None], partition: TopicPartition,
         assignment: ReplicaAssignment,
     ) -> None:
-        state = states[partition]
-        if state is not None and all(replica in state.isr for replica in assignment.target):
+        if _is_complete(states[partition], assignment):
             self._finish(partition, assignment)
             return
         self._raise_epoch_and_tell(partition, assignment.replicas)
@@ -172,6 +183,11 @@ class PartitionReassignment:
         assignments = {**self._context.assignments[topic], partition[1]: assignment}
         data = encode_assignments(self._context.topics[topic], assignments)
         self._zk.write([zk.SetDataOp(znodes.topic_path(topic), data)], _ignore)
+
+
+def _is_complete(state: LeaderAndIsr | None, assignment: ReplicaAssignment) -> bool:
+    """The whole target is in the ISR."""
+    return state is not None and all(replica in state.isr for replica in assignment.target)
 
 
 def _ignore(outcomes: list[Outcome]) -> None:

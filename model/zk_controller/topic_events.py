@@ -158,8 +158,7 @@ class TopicEvents:
         if partitions:
             self._parts.send_update_metadata(self._context.live_or_shutting_down(), partitions)
             for partition in partitions:
-                if partition in self._context.being_reassigned:
-                    self._parts.reassignment.proceed(partition, self._context.assignment(partition))
+                self._parts.reassignment.finish_if_complete(partition)
 
 
 def _ignore(outcomes: list[Outcome]) -> None:

@@ -1,4 +1,4 @@
-"""Between a topic's znode and the controller's assignments (TopicZNode)."""
+"""Between a topic's znode and the controller's assignments (TopicZNode); topic ids."""
 
 from fencepost.model.zk_controller.context import ReplicaAssignment
 from fencepost.model.zk_controller.znodes import TopicZnode
@@ -20,3 +20,8 @@ def decode_assignments(znode: TopicZnode) -> dict[int, ReplicaAssignment]:
         partition: ReplicaAssignment(replicas, adding.get(partition, ()), removing.get(partition, ()))
         for partition, replicas in znode.replicas
     }
+
+
+def topic_of(topic_id: str) -> str:
+    """The topic's name, with which ids begin in the model ("orders@1f3a")."""
+    return topic_id.rpartition("@")[0]
