@@ -37,7 +37,7 @@ class Thing:
 class TrueRegister(Thing):
     """Reads, writes and compare-and-sets of a few values."""
 
-    values: int = 100
+    values: int = 10
     held: int = 0
 
     def ask(self, draw: random.Random) -> tuple[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from fencepost.checkers.linearizability.models.base import SequentialModel
 from fencepost.checkers.linearizability.operation import Model, Operation
 from fencepost.checkers.linearizability.portfolio import Entrant
 from fencepost.checkers.linearizability.prunings import Prunings
@@ -111,4 +112,5 @@ def parts(
 ) -> list[CompiledPart]:
     """The history's parts, ready to be searched. Raises ValueError, and what `spend` raises."""
     bits = sum(1 << place for place, is_on in enumerate(prunings) if is_on)
-    return [CompiledPart(part) for part in _search.parts(operations, model, per_key, bits, spend)]
+    by_key = getattr(type(model), "partition", None) is SequentialModel.partition
+    return [CompiledPart(part) for part in _search.parts(operations, model, per_key, by_key, bits, spend)]

@@ -1,4 +1,4 @@
-"""Depth first and lazily: linearize only what the next return needs, the earliest deadline first, and go on.
+"""Depth first and lazily: linearize only what the next return needs, what fits only now first, and go on.
 
 Best for accepting at high concurrency. Configurations that were tried at a return are remembered, and one that is
 covered by any of them is not tried again: what would complete it, completes the other in as many steps or fewer. When

@@ -42,11 +42,16 @@ class Expansion:
         return Configuration(state, low & ~bit, high ^ bit, crashed, False, path)
 
     def successors(self, configuration: Configuration) -> list[Configuration]:
-        """Linearize one more pending operation, in every way worth trying; the earliest deadline first."""
+        """Linearize one more pending operation, in every way worth trying.
+
+        In the order in which they should be tried: the returning operation, then by deadline first those that may not
+        fit later, then blind overwrites, which always fit.
+        """
         state, low, high, crashed, idle, path = configuration
         prunings = self._part.prunings
         window = self._window
-        found = []
+        found: list[Configuration] = []
+        overwriting: list[Configuration] = []
         tried: dict[int, None] = {}
         for pending in window.active:
             _, bit, class_id, group, blind, index = pending
@@ -64,7 +69,7 @@ class Expansion:
             if after == REFUSED:
                 continue
             done = high | bit | window.overwrites if blind and prunings.abs else high | bit
-            found.append(self._read(
+            (overwriting if blind and pending is not window.returning else found).append(self._read(
                 state, after, low | bit, done, crashed, blind and prunings.abs, (index, path)))
         for number, (shift, members, class_id, group, blind) in enumerate(self._part.crashed):
             called = window.called[number]
@@ -77,9 +82,9 @@ class Expansion:
             if prunings.sym:
                 tried[group] = None
             done = high | window.overwrites if blind else high
-            found.append(self._read(
+            (overwriting if blind else found).append(self._read(
                 state, after, low, done, crashed | 1 << shift + used, blind and prunings.dom, (members[used], path)))
-        return found
+        return found + overwriting
 
     def _read(
         self, before: int, state: int, low: int, high: int, crashed: int, idle: bool, path: tuple[int, object],

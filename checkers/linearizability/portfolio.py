@@ -16,7 +16,7 @@ from fencepost.checkers.linearizability.searching import Progress, Search
 
 #: The unit of the first turns, in configurations: so many, and so many for each operation.
 _FIRST_TURN = 500
-_FIRST_TURN_PER_OPERATION = 2
+_FIRST_TURN_PER_OPERATION = 4
 #: Each turn is this many times as long as the one before.
 _GROWTH = 2
 

@@ -18,6 +18,9 @@ class Transitions:
     samples, pure, target: by class: an operation of it, whether it is read-only, and the state that it leaves if it is
         a blind overwrite (else None).
     renamed: whether VALUE renamed any of the classes.
+    originals: by class, the operation before VALUE renamed it, else None.
+    states, values: the number of each state, and the state of each number; real: one that the original operations lead
+        to, by which the renaming is checked.
     memo: by class, the state after for each state before; `REFUSED` where the model refuses.
     """
 
@@ -27,12 +30,11 @@ class Transitions:
         self.pure: list[bool] = []
         self.target: list[int | None] = []
         self.memo: list[dict[int, int]] = []
-        self._originals: list[Operation | None] = []
+        self.originals: list[Operation | None] = []
         self._classes: dict[Hashable, int] = {}
-        self._states: dict[Any, int] = {}
-        self._values: list[Any] = []
-        #: By state, one that unrenamed operations lead to: see `_check_renaming`.
-        self._real: list[Any] = []
+        self.states: dict[Any, int] = {}
+        self.values: list[Any] = []
+        self.real: list[Any] = []
         self.renamed = False
         self._overwrites = getattr(model, "overwrites", None)
         initial = model.init()
@@ -48,8 +50,8 @@ class Transitions:
             self.memo.append({})
             self.pure.append(self.model.readonly(operation))
             self.target.append(None)
-            self._originals.append(original)
-            self.renamed = self.renamed or original not in (None, operation)
+            self.originals.append(None if original == operation else original)
+            self.renamed = self.renamed or self.originals[-1] is not None
             if self._overwrites is not None and self._overwrites(operation):
                 self.target[class_id] = self.ask(self.initial, class_id)
                 if self.target[class_id] == REFUSED:
@@ -58,16 +60,16 @@ class Transitions:
 
     def value(self, state: int) -> Any:
         """The model's own state behind a number."""
-        return self._values[state]
+        return self.values[state]
 
     def ask(self, state: int, class_id: int) -> int:
         """The state after an operation of the class, asked of the model for the first time. Raises ValueError when the
         answer shows a hint to be wrong."""
         sample = self.samples[class_id]
-        after = self.model.step(self._values[state], sample)
-        original = self._originals[class_id]
-        real = after if original is None and self._real[state] is self._values[state] else self.model.step(
-            self._real[state], original or sample)
+        after = self.model.step(self.values[state], sample)
+        original = self.originals[class_id]
+        real = after if original is None and self.real[state] is self.values[state] else self.model.step(
+            self.real[state], original or sample)
         refused = isinstance(after, Inconsistent)
         if refused is not isinstance(real, Inconsistent):
             raise self._wrong("to be renamed", original or sample, state, "renamed, it is answered otherwise")
@@ -76,19 +78,19 @@ class Transitions:
             raise self._wrong("readonly", sample, state, f"it turns this into {after!r}")
         target = self.target[class_id]
         if target is not None and number != target:
-            words = "it is refused" if refused else f"it turns this into {after!r}, not {self._values[target]!r}"
+            words = "it is refused" if refused else f"it turns this into {after!r}, not {self.values[target]!r}"
             raise self._wrong("overwriting", sample, state, words)
         self.memo[class_id][state] = number
         return number
 
     def _state(self, value: Any, real: Any) -> int:
-        number = self._states.get(value)
+        number = self.states.get(value)
         if number is None:
-            number = self._states[value] = len(self._values)
-            self._values.append(value)
-            self._real.append(real)
+            number = self.states[value] = len(self.values)
+            self.values.append(value)
+            self.real.append(real)
         return number
 
     def _wrong(self, hint: str, operation: Operation, state: int, words: str) -> ValueError:
         return ValueError(
-            f"model {self.model.name} calls {operation.words()} {hint}, but in state {self._values[state]!r} {words}")
+            f"model {self.model.name} calls {operation.words()} {hint}, but in state {self.values[state]!r} {words}")

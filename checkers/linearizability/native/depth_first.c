@@ -1,4 +1,4 @@
-/* ../depth_first.py: linearize only what the next return needs, the earliest deadline first, and remember failures.
+/* ../depth_first.py: linearize only what the next return needs, and remember what was tried.
  *
  * The stack holds configurations still to be tried, and (`rest`) those of which so far only the first move was: the
  * others are found when it is their turn, which in a good history is seldom.
@@ -15,6 +15,7 @@ static int push(Search *search, const Configuration *one) {
 static int settle(Search *search, Configuration *one) {
     Moves *moves = &search->moves;
     Window *window = &moves->window;
+    uint64_t passed = 0;
     while (window->returning >= 0) {
         int slot = moves->part->pendings[window->returning].slot;
         if (!mask_has(low_of(one), slot)) break;
@@ -24,8 +25,9 @@ static int settle(Search *search, Configuration *one) {
         one->entered = 1;
         window_advance(moves);
         if (moves_enter(moves, one, window->fresh) < 0) return FAILED;
-        search->spent++;
+        passed++;
     }
+    search->spent += passed / 4;
     one->place = window->place;
     return 0;
 }
@@ -48,32 +50,50 @@ static int remember(Search *search, const Configuration *one) {
     return 1;
 }
 
-/* The moves onto the stack, the first on top: only that one, or all others. */
-static int push_moves(Search *search, Configuration *one, int only_first) {
+/* What was found from number `from` on, onto the stack. Overwrites fit later too, so the others are tried first. */
+static int push_found(Search *search, size_t from) {
+    Pool *found = &search->moves.found;
+    const Layout *layout = &search->moves.layout;
+    search->spent += found->count / 16;
+    for (unsigned overwrote = 2; overwrote-- > 0;)
+        for (size_t i = found->count; i > from; i--) {
+            Configuration *one = pool_at(found, layout, i - 1);
+            if (one->overwrote == overwrote && push(search, one) < 0) return FAILED;
+        }
+    return 0;
+}
+
+/* The first move onto the stack if it has the returning operation done, with a note of the rest; else all moves. */
+static int push_moves(Search *search, Configuration *one) {
     Moves *moves = &search->moves;
     const Layout *layout = &moves->layout;
     int slot = moves->part->pendings[moves->window.returning].slot;
     int may_be_done = one->entered && mask_has(high_of(one, layout), slot);
-    if (only_first) {
-        one->rest = 1;
-        if (push(search, one) < 0) return FAILED;
-        one->rest = 0;
-        if (may_be_done) {
-            /* first of all count the returning operation as done */
-            uint32_t path = paths_add(&moves->paths, one->path, -1 - moves->window.returning);
-            if (!path) return FAILED;
-            one->path = path;
-            mask_add(low_of(one), slot);
-            one->entered = 0;
-            return push(search, one);
-        }
+    if (!may_be_done) {
+        if (moves_successors(moves, one, 1) < 0) return FAILED;
+        if (!moves->found.count) return 0;
+        if (!mask_has(low_of(pool_at(&moves->found, layout, 0)), slot))
+            return moves_successors(moves, one, 0) < 0 ? FAILED : push_found(search, 0);
     }
-    if (moves_successors(moves, one, only_first) < 0) return FAILED;
-    search->spent += moves->found.count / 16;
-    size_t skipped = !only_first && !may_be_done ? 1 : 0; /* the one that was tried already */
-    for (size_t i = moves->found.count; i > skipped; i--)
-        if (push(search, pool_at(&moves->found, layout, i - 1)) < 0) return FAILED;
-    return 0;
+    one->rest = 1;
+    if (push(search, one) < 0) return FAILED;
+    if (!may_be_done) return push(search, pool_at(&moves->found, layout, 0));
+    /* first of all count the returning operation as done */
+    uint32_t path = paths_add(&moves->paths, one->path, -1 - moves->window.returning);
+    if (!path) return FAILED;
+    one->path = path;
+    mask_add(low_of(one), slot);
+    one->entered = one->rest = 0;
+    return push(search, one);
+}
+
+/* All moves but the one that was pushed before. */
+static int push_rest(Search *search, Configuration *one) {
+    Moves *moves = &search->moves;
+    int slot = moves->part->pendings[moves->window.returning].slot;
+    int was_done = one->entered && mask_has(high_of(one, &moves->layout), slot);
+    if (moves_successors(moves, one, 0) < 0) return FAILED;
+    return push_found(search, was_done ? 0 : 1);
 }
 
 /* Take the configuration on top and go on from it: ACCEPTED, or RUNNING. */
@@ -84,12 +104,12 @@ static int step(Search *search) {
     if (moves->window.place != one->place) window_retreat(moves, one->place);
     if (one->rest) {
         one->rest = 0;
-        return push_moves(search, one, 0) < 0 ? FAILED : RUNNING;
+        return push_rest(search, one) < 0 ? FAILED : RUNNING;
     }
     if (settle(search, one) < 0) return FAILED;
     if (moves->window.returning < 0) return ACCEPTED;
     int added = remember(search, one);
-    if (added < 0 || (added && push_moves(search, one, 1) < 0)) return FAILED;
+    if (added < 0 || (added && push_moves(search, one) < 0)) return FAILED;
     return RUNNING;
 }
 

@@ -30,9 +30,8 @@ static int grow(Memo *memo) {
 
 /* Take over the classes that the transitions have beyond those known here. */
 static int take_classes(Memo *memo) {
-    PyObject *pure = PyObject_GetAttrString(memo->transitions, "pure");
-    PyObject *target = pure ? PyObject_GetAttrString(memo->transitions, "target") : NULL;
-    int count = target && PyList_Check(pure) && PyList_Check(target) ? (int)PyList_GET_SIZE(target) : 0;
+    PyObject *pure = memo->pure, *target = memo->target;
+    int count = (int)PyList_GET_SIZE(target);
     if (count > memo->class_room) {
         size_t room = 2 * (size_t)count + 32;
         Class *classes = PyMem_Realloc(memo->classes, room * sizeof *classes);
@@ -48,20 +47,39 @@ static int take_classes(Memo *memo) {
         memo->classes[i] = (Class){state, (char)PyObject_IsTrue(PyList_GET_ITEM(pure, i))};
         memo->class_count = i + 1;
     }
-    Py_XDECREF(pure);
-    Py_XDECREF(target);
     return PyErr_Occurred() ? FAILED : 0;
 }
 
-Memo *memo_new(PyObject *transitions) {
+static PyObject *list_of(PyObject *transitions, const char *name) {
+    PyObject *list = PyObject_GetAttrString(transitions, name);
+    if (list && !PyList_Check(list)) {
+        PyErr_Format(PyExc_TypeError, "%s is no list", name);
+        Py_CLEAR(list);
+    }
+    return list;
+}
+
+Memo *memo_new(PyObject *transitions, PyObject *inconsistent) {
     Memo *memo = PyMem_Calloc(1, sizeof *memo);
     if (!memo) return (Memo *)PyErr_NoMemory();
     memo->references = 1;
     memo->transitions = Py_NewRef(transitions);
+    memo->inconsistent = Py_NewRef(inconsistent);
     memo->ask = PyObject_GetAttrString(transitions, "ask");
-    PyObject *initial = PyObject_GetAttrString(transitions, "initial");
-    if (memo->ask && initial) memo->initial = (int32_t)PyLong_AsLong(initial);
+    PyObject *model = memo->ask ? PyObject_GetAttrString(transitions, "model") : NULL;
+    memo->step = model ? PyObject_GetAttrString(model, "step") : NULL;
+    memo->states = memo->step ? PyObject_GetAttrString(transitions, "states") : NULL;
+    memo->samples = memo->states ? list_of(transitions, "samples") : NULL;
+    memo->class_of = memo->samples ? PyObject_GetAttrString(transitions, "class_of") : NULL;
+    memo->pure = memo->class_of ? list_of(transitions, "pure") : NULL;
+    memo->target = memo->pure ? list_of(transitions, "target") : NULL;
+    memo->originals = memo->target ? list_of(transitions, "originals") : NULL;
+    memo->values = memo->originals ? list_of(transitions, "values") : NULL;
+    memo->real = memo->values ? list_of(transitions, "real") : NULL;
+    PyObject *initial = memo->real ? PyObject_GetAttrString(transitions, "initial") : NULL;
+    if (initial) memo->initial = (int32_t)PyLong_AsLong(initial);
     Py_XDECREF(initial);
+    Py_XDECREF(model);
     if (PyErr_Occurred() || grow(memo) < 0 || take_classes(memo) < 0) {
         memo_release(memo);
         return NULL;
@@ -72,7 +90,9 @@ Memo *memo_new(PyObject *transitions) {
 void memo_release(Memo *memo) {
     if (!memo || --memo->references) return;
     Py_XDECREF(memo->transitions);
-    Py_XDECREF(memo->ask);
+    PyObject *held[] = {memo->ask, memo->step, memo->inconsistent, memo->samples, memo->originals, memo->states,
+                        memo->values, memo->real, memo->class_of, memo->pure, memo->target};
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++) Py_XDECREF(held[i]);
     PyMem_Free(memo->classes);
     PyMem_Free(memo->keys);
     PyMem_Free(memo->after);
@@ -80,7 +100,7 @@ void memo_release(Memo *memo) {
 }
 
 int memo_class_of(Memo *memo, PyObject *operation) {
-    PyObject *answer = PyObject_CallMethod(memo->transitions, "class_of", "(O)", operation);
+    PyObject *answer = PyObject_CallOneArg(memo->class_of, operation);
     if (!answer) return FAILED;
     int number = (int)PyLong_AsLong(answer);
     Py_DECREF(answer);
@@ -88,13 +108,48 @@ int memo_class_of(Memo *memo, PyObject *operation) {
     return number;
 }
 
-int32_t memo_ask(Memo *memo, int32_t state, int32_t class_id) {
-    memo->asked++;
+/* The number of a state that is what it seems (VALUE renamed nothing in it), a new one if need be. */
+static int32_t number_of(Memo *memo, PyObject *value) {
+    PyObject *known = PyDict_GetItemWithError(memo->states, value);
+    if (known) return (int32_t)PyLong_AsLong(known);
+    if (PyErr_Occurred()) return FAILED;
+    Py_ssize_t number = PyList_GET_SIZE(memo->values);
+    PyObject *made = PyLong_FromSsize_t(number);
+    int result = made && number < INT32_MAX ? PyDict_SetItem(memo->states, value, made) : FAILED;
+    Py_XDECREF(made);
+    if (result < 0 || PyList_Append(memo->values, value) < 0 || PyList_Append(memo->real, value) < 0) return FAILED;
+    return (int32_t)number;
+}
+
+/* `ask` of ../transitions.py, which also words what is wrong with a hint. */
+static int32_t ask_fully(Memo *memo, int32_t state, int32_t class_id) {
     PyObject *answer = PyObject_CallFunction(memo->ask, "ii", (int)state, (int)class_id);
     if (!answer) return FAILED;
     int32_t after = (int32_t)PyLong_AsLong(answer);
     Py_DECREF(answer);
-    if (PyErr_Occurred()) return FAILED;
+    return PyErr_Occurred() ? FAILED : after;
+}
+
+/* The same for the plain case, in which nothing was renamed and the answer agrees with every hint. */
+static int32_t ask(Memo *memo, int32_t state, int32_t class_id) {
+    PyObject *value = PyList_GET_ITEM(memo->values, state);
+    if (PyList_GET_ITEM(memo->originals, class_id) != Py_None || PyList_GET_ITEM(memo->real, state) != value)
+        return ask_fully(memo, state, class_id);
+    PyObject *after = PyObject_CallFunctionObjArgs(memo->step, value, PyList_GET_ITEM(memo->samples, class_id), NULL);
+    if (!after) return FAILED;
+    int is_refusal = PyObject_TypeCheck(after, (PyTypeObject *)memo->inconsistent);
+    int32_t number = is_refusal ? REFUSED : number_of(memo, after);
+    Py_DECREF(after);
+    const Class *class = &memo->classes[class_id];
+    int agrees = (class->target == REFUSED || number == class->target)
+                 && (!class->pure || number == REFUSED || number == state);
+    return number == FAILED || agrees ? number : ask_fully(memo, state, class_id);
+}
+
+int32_t memo_ask(Memo *memo, int32_t state, int32_t class_id) {
+    memo->asked++;
+    int32_t after = ask(memo, state, class_id);
+    if (after == FAILED) return FAILED;
     /* The model ran meanwhile, so the table may have changed: look for a free place only now. */
     if (10 * (memo->used + 1) > 6 * memo->places && grow(memo) < 0) return FAILED;
     uint64_t key = ((uint64_t)(uint32_t)state << 32 | (uint32_t)class_id) + 1;

@@ -177,7 +177,8 @@ static int module_execute(PyObject *module) {
     ModuleState *state = PyModule_GetState(module);
     if (import(&state->transitions, "fencepost.checkers.linearizability.transitions", "Transitions") < 0
         || import(&state->renamed, "fencepost.checkers.linearizability.preparation", "renamed") < 0
-        || import(&state->columns, "fencepost.checkers.linearizability.operation", "Columns") < 0)
+        || import(&state->columns, "fencepost.checkers.linearizability.operation", "Columns") < 0
+        || import(&state->inconsistent, "fencepost.checkers.linearizability.operation", "Inconsistent") < 0)
         return -1;
     if (add_type(module, &state->part_type, &part_spec) < 0) return -1;
     return add_type(module, &state->search_type, &search_spec);
@@ -190,6 +191,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->transitions);
     Py_VISIT(state->renamed);
     Py_VISIT(state->columns);
+    Py_VISIT(state->inconsistent);
     return 0;
 }
 
@@ -200,11 +202,12 @@ static int module_clear(PyObject *module) {
     Py_CLEAR(state->transitions);
     Py_CLEAR(state->renamed);
     Py_CLEAR(state->columns);
+    Py_CLEAR(state->inconsistent);
     return 0;
 }
 
 static PyMethodDef module_methods[] = {
-    {"parts", prepare, METH_VARARGS, "parts(operations, model, per_key, prunings, spend) -> list of Part"},
+    {"parts", prepare, METH_VARARGS, "parts(operations, model, per_key, by_key, prunings, spend) -> list of Part"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -7,7 +7,7 @@
 
 typedef struct {
     PyTypeObject *part_type, *search_type;
-    PyObject *transitions, *renamed, *columns; /* of ../transitions.py, ../preparation.py and ../operation.py */
+    PyObject *transitions, *renamed, *columns, *inconsistent; /* of ../transitions.py, ../preparation.py and ../operation.py */
 } ModuleState;
 
 #endif

@@ -160,12 +160,13 @@ int moves_leave(Moves *moves, Configuration *one) {
 
 /* One operation linearized: `found` has it at its end. A crashed one gives its bit, another its slot; -1 for none. */
 static int add_successor(
-    Moves *moves, const Configuration *from, int32_t state, int slot, int bit, int32_t operation, int absorbs, int idle) {
+    Moves *moves, const Configuration *from, int32_t state, int slot, int bit, int32_t operation, int blind, int idle) {
     const Layout *layout = &moves->layout;
     Configuration *one = pool_add(&moves->found, layout, from);
     if (!one) return FAILED;
     one->state = state;
-    one->idle = (uint8_t)idle;
+    one->idle = (unsigned)idle;
+    one->overwrote = (unsigned)blind;
     one->entered = one->rest = 0;
     Word *high = high_of(one, layout);
     if (slot >= 0) {
@@ -173,7 +174,7 @@ static int add_successor(
         mask_add(high, slot);
     } else
         mask_add(crashed_of(one, layout), bit);
-    if (absorbs)
+    if (blind && moves->part->prunings & ABS)
         for (int i = 0; i < layout->live; i++) high[i] |= moves->window.overwrites[i];
     if (extend(moves, one, operation) < 0) return FAILED;
     return state == from->state ? 0 : moves_enter(moves, one, 0);
@@ -206,8 +207,8 @@ int moves_successors(Moves *moves, const Configuration *from, int first_only) {
         int32_t after = memo_next(part->memo, from->state, pending->class_id);
         if (after == FAILED) return FAILED;
         if (after == REFUSED) continue;
-        int absorbs = pending->blind && prunings & ABS;
-        if (add_successor(moves, from, after, pending->slot, -1, pending->operation, absorbs, absorbs) < 0)
+        if (add_successor(moves, from, after, pending->slot, -1, pending->operation, pending->blind,
+                          pending->blind && prunings & ABS) < 0)
             return FAILED;
         if (first_only) return 0;
     }

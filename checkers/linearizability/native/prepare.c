@@ -4,7 +4,7 @@
 #include "module.h"
 
 #define SLICE 65536 /* the budget and signals are looked at after so many operations */
-#define CACHE 4096  /* places of the caches that spare a look into a dictionary */
+#define CACHE 1024  /* places of the caches that spare a look into a dictionary */
 
 enum { CALL, RET, F, ARGUMENT, RESULT, PROCESS, KEY, FIELDS };
 
@@ -28,7 +28,7 @@ typedef struct {
     Py_buffer times[2];
     int has_columns, has_times[2];
     PyObject *model, *spend, *partition;
-    int per_key, prunings;
+    int per_key, by_key, prunings;
     Py_ssize_t count;
     Memo *memo;
     int64_t *call, *ret;
@@ -184,7 +184,7 @@ static int ask_part(History *history, Py_ssize_t place) {
 }
 
 static int part_of(History *history, Py_ssize_t place, PyObject *key) {
-    int32_t class_id = history->class_of[place];
+    int32_t class_id = history->by_key ? 0 : history->class_of[place]; /* what the part depends on beside the key */
     PartCached *cached = &history->part_cache[mix(address(key) * 31 + (size_t)class_id) % CACHE];
     if (cached->known && cached->key == key && cached->class_id == class_id) return cached->number;
     PyObject *pair = Py_BuildValue("iO", (int)class_id, key);
@@ -412,7 +412,7 @@ static int rename_values(History *history, Part *part, Scratch *scratch) {
     }
     /* (its own transitions, its class by class of the history) */
     PyObject *classes = PyTuple_GetItem(answer, 1);
-    Memo *memo = classes ? memo_new(PyTuple_GET_ITEM(answer, 0)) : NULL;
+    Memo *memo = classes ? memo_new(PyTuple_GET_ITEM(answer, 0), history->state->inconsistent) : NULL;
     if (memo) {
         memo_release(part->memo);
         part->memo = memo;
@@ -525,7 +525,7 @@ static int make_parts(History *history, Scratch *scratch, PyObject *made) {
 
 static int open_history(History *history, PyObject *operations) {
     PyObject *transitions = PyObject_CallOneArg(history->state->transitions, history->model);
-    if (transitions) history->memo = memo_new(transitions);
+    if (transitions) history->memo = memo_new(transitions, history->state->inconsistent);
     Py_XDECREF(transitions);
     if (!history->memo) return FAILED;
     if (PyObject_IsInstance(operations, history->state->columns)) {
@@ -575,17 +575,19 @@ static void close_history(History *history) {
     PyMem_Free(history);
 }
 
-/* parts(operations, model, per_key, prunings, spend) -> list of Part, as `prepare` in ../preparation.py. */
+/* parts(operations, model, per_key, by_key, prunings, spend) -> list of Part, as `prepare` in ../preparation.py.
+ * by_key: the model's part is a matter of the operation's key alone. */
 PyObject *prepare(PyObject *module, PyObject *arguments) {
     PyObject *operations, *model, *spend;
-    int per_key, prunings;
-    if (!PyArg_ParseTuple(arguments, "OOpiO", &operations, &model, &per_key, &prunings, &spend)) return NULL;
+    int per_key, by_key, prunings;
+    if (!PyArg_ParseTuple(arguments, "OOppiO", &operations, &model, &per_key, &by_key, &prunings, &spend)) return NULL;
     History *history = PyMem_Calloc(1, sizeof *history);
     if (!history) return PyErr_NoMemory();
     history->state = PyModule_GetState(module);
     history->model = model;
     history->spend = spend;
     history->per_key = per_key;
+    history->by_key = by_key;
     history->prunings = prunings;
     PyObject *made = PyList_New(0);
     Scratch scratch = {0};

@@ -69,7 +69,8 @@ typedef struct {
 
 typedef struct {
     int references;
-    PyObject *transitions, *ask; /* a Transitions of ../transitions.py, and its method */
+    PyObject *transitions; /* a Transitions of ../transitions.py; of it: */
+    PyObject *ask, *step, *inconsistent, *samples, *originals, *states, *values, *real, *class_of, *pure, *target;
     int32_t initial;
     Class *classes;
     int class_count, class_room;
@@ -79,9 +80,9 @@ typedef struct {
     uint64_t asked; /* how often the model was asked */
 } Memo;
 
-#define ASKING 10 /* asking the model is as much work as looking at so many configurations */
+#define ASKING 4 /* asking the model is as much work as looking at so many configurations */
 
-Memo *memo_new(PyObject *transitions);
+Memo *memo_new(PyObject *transitions, PyObject *inconsistent);
 void memo_release(Memo *memo);
 /* The number of an operation's class. */
 int memo_class_of(Memo *memo, PyObject *operation);
@@ -134,7 +135,9 @@ typedef struct {
     int32_t state;
     uint32_t path;  /* a place in Paths */
     int32_t place;  /* depth first: at which return */
-    uint8_t idle, dead, entered, rest;
+    /* see ../configurations.py; covered; depth first: entered the return; only its first move was tried; made by a
+     * blind overwrite */
+    unsigned idle : 1, dead : 1, entered : 1, rest : 1, overwrote : 1;
     Word masks[];
 } Configuration;
 
