@@ -155,24 +155,3 @@ def report(anomalies: Iterable[Anomaly], undecidable: Sequence[str] = (), notes:
 def completed_value(call: Call) -> Any:
     """What is known of a call's micro-operations: its completion's value if that has any, else its invocation's."""
     return call.result if isinstance(call.result, list | tuple) else call.argument
-
-
-def hashable(value: Any) -> Any:
-    """The value of a history as something that can be a key: lists become tuples, dicts tuples of their items."""
-    kind = value.__class__
-    if kind is int or kind is str or value is None:
-        return value
-    if isinstance(value, list | tuple):
-        return tuple([hashable(element) for element in value])
-    if isinstance(value, dict):
-        return tuple(sorted(((str(key), hashable(element)) for key, element in value.items()), key=_first))
-    return value
-
-
-def plain(value: Any) -> Any:
-    """A value made by `hashable` as data that JSON can hold: tuples become lists."""
-    return [plain(element) for element in value] if isinstance(value, tuple) else value
-
-
-def _first(item: tuple[str, Any]) -> str:
-    return item[0]

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
-from fencepost.checkers.anomaly_report import Anomaly, hashable, plain, report
+from fencepost.checkers.anomaly_report import Anomaly, report
 from fencepost.harness import reference
 from fencepost.histories.errors import HistoryError, InputError
 
@@ -44,12 +44,6 @@ def test_words_show_the_first_cases_of_each_kind() -> None:
     assert "cycle 5" not in many.words()
     assert "G0: 3 more" in many.words()
     assert len(many.to_json()["anomalies"]) == 8
-
-
-def test_values_become_keys_and_plain_data_again() -> None:
-    value = hashable([1, ["a", None], {"k": [2]}])
-    assert value == (1, ("a", None), (("k", (2,)),))
-    assert plain(value) == [1, ["a", None], [["k", [2]]]]
 
 
 def test_the_how_to_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ and allowed.
 
 from collections.abc import Iterator
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.log_anomalies.operations import SUBSCRIBE, LogOperation, Record, shown
 from fencepost.checkers.log_anomalies.view import KnownLog, LogView
 from fencepost.histories.event import FAIL, OK
@@ -38,8 +39,8 @@ def poll_skips(view: LogView) -> Iterator[Anomaly]:
                 f"{earlier.words()} polled log {key} up to {last.words()}, and the next poll of the process, "
                 f"{later.words()}, went on with {first.words()}: it skipped {shown(skipped)}",
                 (earlier.number, later.number),
-                {"key": key, "values": [plain(last.value), plain(first.value)],
-                 "skipped": [plain(record.value) for record in skipped]}, allowed)
+                {"key": key, "values": [plain_value(last.value), plain_value(first.value)],
+                 "skipped": [plain_value(record.value) for record in skipped]}, allowed)
 
 
 def nonmonotonic_polls(view: LogView) -> Iterator[Anomaly]:
@@ -59,7 +60,7 @@ def nonmonotonic_polls(view: LogView) -> Iterator[Anomaly]:
                 f"{earlier.words()} polled log {key} up to {last.words()}, and the next poll of the process, "
                 f"{later.words()}, went back to {first.words()}",
                 (earlier.number, later.number),
-                {"key": key, "values": [plain(last.value), plain(first.value)]}, allowed)
+                {"key": key, "values": [plain_value(last.value), plain_value(first.value)]}, allowed)
 
 
 def nonmonotonic_sends(view: LogView) -> Iterator[Anomaly]:
@@ -91,7 +92,7 @@ def _nonmonotonic_send(key: str, earlier: LogOperation, later: LogOperation, las
         "nonmonotonic-send",
         f"{later.words()} sent {first.words()} to log {key}, which lies before {last.words()}, sent by the same "
         f"process in {earlier.words()}",
-        (earlier.number, later.number), {"key": key, "values": [plain(last.value), plain(first.value)]})
+        (earlier.number, later.number), {"key": key, "values": [plain_value(last.value), plain_value(first.value)]})
 
 
 def _successive_polls(view: LogView) -> Iterator[tuple[str, KnownLog, LogOperation, LogOperation, str | None]]:

@@ -5,7 +5,8 @@ A transactional producer's records become visible when its transaction commits, 
 
 from collections.abc import Iterator
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.log_anomalies.operations import LogOperation
 from fencepost.checkers.log_anomalies.view import LogView
 from fencepost.histories.event import FAIL, OK
@@ -30,7 +31,7 @@ def aborted_reads(view: LogView) -> Iterator[Anomaly]:
                             f"{operation.words()} polled {record.words()} of log {key}, but its send, "
                             f"{writer.words()}, failed and must never be seen",
                             (writer.number, operation.number),
-                            {"key": key, "value": plain(record.value), "offset": record.offset},
+                            {"key": key, "value": plain_value(record.value), "offset": record.offset},
                             view.contract.uncommitted_reads)
 
 
@@ -55,4 +56,4 @@ def _precommitted(operation: LogOperation, key: str, value: object, allowed: str
         "precommitted-read",
         f"{operation.words()} polled {value!r} from log {key}, which the same operation sent: a consumer sees a record "
         "only once its transaction has committed",
-        (operation.number,), {"key": key, "value": plain(value)}, allowed)
+        (operation.number,), {"key": key, "value": plain_value(value)}, allowed)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.log_anomalies.operations import Record, shown
 from fencepost.checkers.log_anomalies.view import KnownLog, LogView
 from fencepost.histories.event import OK
@@ -46,7 +47,7 @@ def _lost(view: LogView, key: str, log: KnownLog, value: object, furthest: objec
         f"{lost.words()} of log {key}, sent by {writer.words()}, {certainty}, but no poll ever returned it, though "
         f"{reader.words()} polled {further.words()}",
         (writer.number, reader.number),
-        {"key": key, "value": plain(value), "offset": lost.offset, "furthest_offset": further.offset})
+        {"key": key, "value": plain_value(value), "offset": lost.offset, "furthest_offset": further.offset})
 
 
 def unseen(view: LogView) -> Iterator[Anomaly]:
@@ -73,5 +74,5 @@ def unseen(view: LogView) -> Iterator[Anomaly]:
             f"nobody when the history ended: {shown(records)}",
             tuple(dict.fromkeys(records_of_key.values())),
             {"key": key, "count": len(records),
-             "values": [plain(record.value) for record in records[:_KEPT_VALUES]]},
+             "values": [plain_value(record.value) for record in records[:_KEPT_VALUES]]},
             view.contract.unseen)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.log_anomalies.view import LogView
 
 
@@ -21,7 +22,7 @@ def inconsistent_offsets(view: LogView) -> Iterator[Anomaly]:
                 yield Anomaly(
                     "inconsistent-offsets", f"offset {offset} of log {key} was seen to hold {told}",
                     tuple([witness.number for witness in values.values()]),
-                    {"key": key, "offset": offset, "values": plain(tuple(values))})
+                    {"key": key, "offset": offset, "values": plain_value(tuple(values))})
 
 
 def duplicates(view: LogView) -> Iterator[Anomaly]:
@@ -43,4 +44,4 @@ def duplicates(view: LogView) -> Iterator[Anomaly]:
                     f"{value!r} lies at {len(offsets)} offsets of log {key}: " + "; ".join([
                         f"{offset} by {witness.words()}" for offset, witness in zip(offsets, witnesses, strict=True)]),
                     tuple([witness.number for witness in witnesses]),
-                    {"key": key, "value": plain(value), "offsets": offsets})
+                    {"key": key, "value": plain_value(value), "offsets": offsets})

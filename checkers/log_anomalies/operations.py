@@ -13,7 +13,8 @@ text, since the objects of JSON have nothing else for keys. A value is sent once
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from fencepost.checkers.anomaly_report import completed_value, hashable
+from fencepost.checkers.anomaly_report import completed_value
+from fencepost.checkers.linearizability.models.reading import hashable
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.event import FAIL
 from fencepost.histories.pairing import Call

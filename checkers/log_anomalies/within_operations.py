@@ -7,7 +7,8 @@ Each looks at the records of one operation and one log, two by two in their orde
 from collections.abc import Iterator
 from itertools import pairwise
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.log_anomalies.operations import LogOperation, Record, shown
 from fencepost.checkers.log_anomalies.view import LogView
 
@@ -93,11 +94,12 @@ def _skip(
         f"{operation.words()} {did} {earlier.words()} and then {later.words()} of log {key}, between which lies "
         f"{shown(skipped)}",
         (operation.number,),
-        {"key": key, "values": [plain(earlier.value), plain(later.value)],
-         "skipped": [plain(record.value) for record in skipped]}, allowed)
+        {"key": key, "values": [plain_value(earlier.value), plain_value(later.value)],
+         "skipped": [plain_value(record.value) for record in skipped]}, allowed)
 
 
 def _backwards(kind: str, did: str, operation: LogOperation, key: str, earlier: Record, later: Record) -> Anomaly:
     return Anomaly(
         kind, f"{operation.words()} {did} {earlier.words()} of log {key} and then {later.words()}, which does not lie "
-        "behind it", (operation.number,), {"key": key, "values": [plain(earlier.value), plain(later.value)]})
+        "behind it", (operation.number,),
+        {"key": key, "values": [plain_value(earlier.value), plain_value(later.value)]})

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.transactions.cycles import Cycle
 from fencepost.checkers.transactions.graph import EDGE_NAMES, PROCESS, REALTIME, DependencyGraph, Evidence
 
@@ -33,7 +34,8 @@ def explain(graph: DependencyGraph, cycle: Cycle, wording: Wording) -> Anomaly:
         lines.append(f"{before} came before {after}, for {why}{end}")
         steps.append({
             "kind": EDGE_NAMES[kind], "from": transactions[place].number, "to": transactions[following].number,
-            "key": plain(evidence.key), "value": plain(evidence.value), "following": plain(evidence.following)})
+            "key": plain_value(evidence.key), "value": plain_value(evidence.value),
+            "following": plain_value(evidence.following)})
     return Anomaly(
         cycle.kind, "\n  ".join([f"{len(names)} transactions depend on each other in a circle", *lines]),
         tuple([transaction.number for transaction in transactions]), {"steps": steps})

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from fencepost.checkers.anomaly_report import Anomaly, AnomalyReport, plain
+from fencepost.checkers.anomaly_report import Anomaly, AnomalyReport
 from fencepost.checkers.linearizability.budget import Budget, Unlimited
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.transactions.analysis import Prepared, analyse_transactions, metered
 from fencepost.checkers.transactions.graph import RW, WR, WW, DependencyGraph, Evidence
 from fencepost.checkers.transactions.judgement import DEFAULT_MODELS
@@ -110,7 +111,7 @@ def internal_inconsistencies(history: Observations) -> Iterator[Anomaly]:
                 yield Anomaly(
                     "internal", f"{transaction.words()} read {key} = {shown(value)}, but after what it had read and "
                     f"appended before, it should have read {expected}",
-                    (transaction.number,), {"key": plain(key), "value": plain(value), "expected": expected})
+                    (transaction.number,), {"key": plain_value(key), "value": plain_value(value), "expected": expected})
 
 
 def _contradiction(transaction: Transaction) -> tuple[MicroOperation, str] | None:
@@ -148,5 +149,5 @@ def future_reads(history: Observations) -> Iterator[Anomaly]:
                 elif value in read.get(key, ()):
                     yield Anomaly(
                         "future-read", f"{transaction.words()} read {value!r} in {key} before it appended it",
-                        (transaction.number,), {"key": plain(key), "value": plain(value)})
+                        (transaction.number,), {"key": plain_value(key), "value": plain_value(value)})
                     break

@@ -8,7 +8,8 @@ nobody knows. Wherever a read is no beginning of the longest one, there is no su
 from collections.abc import Iterator
 from typing import Any
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.transactions.observations import Observations
 from fencepost.checkers.transactions.transaction import READ, Transaction, shown
 from fencepost.histories.event import FAIL, OK
@@ -60,7 +61,7 @@ def incompatible_orders(order: ListOrder) -> Iterator[Anomaly]:
                         "incompatible-order", f"{transaction.words()} read {key} = {shown(value)} and {reader.words()} "
                         f"read {shown(longest)}: no order of appends gives both",
                         (transaction.number, reader.number),
-                        {"key": plain(key), "values": [plain(value), plain(longest)]})
+                        {"key": plain_value(key), "values": [plain_value(value), plain_value(longest)]})
 
 
 def duplicate_elements(order: ListOrder) -> Iterator[Anomaly]:
@@ -78,7 +79,7 @@ def duplicate_elements(order: ListOrder) -> Iterator[Anomaly]:
                 yield Anomaly(
                     "duplicate-elements", f"{transaction.words()} read {key} = {shown(value)}, with "
                     f"{', '.join(map(repr, repeated))} more than once",
-                    (transaction.number,), {"key": plain(key), "elements": [plain(element) for element in repeated]})
+                    (transaction.number,), {"key": plain_value(key), "elements": plain_value(repeated)})
 
 
 def dirty_updates(order: ListOrder) -> Iterator[Anomaly]:
@@ -101,7 +102,8 @@ def dirty_updates(order: ListOrder) -> Iterator[Anomaly]:
                     yield Anomaly(
                         "dirty-update", f"{writer.words()} appended {element!r} to {key} after {failed.words()} had "
                         f"appended to it and failed: {reader.words()} read {shown(elements)}",
-                        (failed.number, writer.number, reader.number), {"key": plain(key), "element": plain(element)})
+                        (failed.number, writer.number, reader.number),
+                        {"key": plain_value(key), "element": plain_value(element)})
                 failed = None
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.transactions.transaction import READ, MicroOperation, Transaction, shown
 from fencepost.histories.event import FAIL, OK
 
@@ -83,7 +84,7 @@ def aborted_reads(history: Observations) -> Iterator[Anomaly]:
                 yield Anomaly(
                     "G1a", f"{reader.words()} read {key} = {shown(value)}, but {element!r} was written by "
                     f"{writer.words()}, which failed",
-                    (writer.number, reader.number), {"key": plain(key), "value": plain(element)})
+                    (writer.number, reader.number), {"key": plain_value(key), "value": plain_value(element)})
 
 
 def intermediate_reads(history: Observations) -> Iterator[Anomaly]:
@@ -103,7 +104,7 @@ def intermediate_reads(history: Observations) -> Iterator[Anomaly]:
             yield Anomaly(
                 "G1b", f"{reader.words()} read {key} = {shown(value)}, which is how {writer.words()} left it halfway: "
                 f"after {elements[-1]!r} it wrote to {key} again",
-                (writer.number, reader.number), {"key": plain(key), "value": plain(elements[-1])})
+                (writer.number, reader.number), {"key": plain_value(key), "value": plain_value(elements[-1])})
 
 
 def lost_updates(history: Observations) -> Iterator[Anomaly]:
@@ -129,7 +130,7 @@ def lost_updates(history: Observations) -> Iterator[Anomaly]:
                     f"{len(transactions)} transactions read {key} = {shown(value)} and then wrote {key}: "
                     f"{', '.join([transaction.words() for transaction in transactions])}",
                     tuple([transaction.number for transaction in transactions]),
-                    {"key": plain(key), "value": plain(value)})
+                    {"key": plain_value(key), "value": plain_value(value)})
 
 
 def _updated(transaction: Transaction) -> dict[Any, Any]:

@@ -14,7 +14,8 @@ proves nothing.
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from fencepost.checkers.anomaly_report import Anomaly, plain
+from fencepost.checkers.anomaly_report import Anomaly
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.transactions.graph import real_time_order, strong_components
 from fencepost.checkers.transactions.observations import Observations
 from fencepost.checkers.transactions.transaction import READ, Transaction, shown
@@ -109,7 +110,7 @@ class VersionOrders:
             "cyclic-versions",
             f"by {', '.join(sources)}, the versions {', '.join(map(shown, circle))} of {key} each come before the "
             "others",
-            tuple(numbers), {"key": plain(key), "values": plain(tuple(circle)), "sources": sources})
+            tuple(numbers), {"key": plain_value(key), "values": plain_value(tuple(circle)), "sources": sources})
 
     def _initial_states(self) -> Iterator[Ordered]:
         for touched in self.touched:

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from fencepost.checkers.anomaly_report import Anomaly, AnomalyReport, plain
+from fencepost.checkers.anomaly_report import Anomaly, AnomalyReport
 from fencepost.checkers.linearizability.budget import Budget, Unlimited
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.transactions.analysis import Prepared, analyse_transactions, metered
 from fencepost.checkers.transactions.graph import RW, WR, WW, DependencyGraph, Evidence
 from fencepost.checkers.transactions.judgement import DEFAULT_MODELS
@@ -133,7 +134,7 @@ def internal_inconsistencies(history: Observations) -> Iterator[Anomaly]:
                         "internal", f"{transaction.words()} read {key} = {shown(value)}, but had read or written "
                         f"{shown(state[key])} just before",
                         (transaction.number,),
-                        {"key": plain(key), "value": plain(value), "expected": plain(state[key])})
+                        {"key": plain_value(key), "value": plain_value(value), "expected": plain_value(state[key])})
                     break
                 state[key] = value
 
@@ -154,5 +155,5 @@ def future_reads(history: Observations) -> Iterator[Anomaly]:
                 elif value in read.get(key, ()):
                     yield Anomaly(
                         "future-read", f"{transaction.words()} read {key} = {shown(value)} before it wrote it",
-                        (transaction.number,), {"key": plain(key), "value": plain(value)})
+                        (transaction.number,), {"key": plain_value(key), "value": plain_value(value)})
                     break

@@ -11,7 +11,8 @@ reads prove nothing, even where its completion says what they returned: if it ab
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from fencepost.checkers.anomaly_report import completed_value, hashable
+from fencepost.checkers.anomaly_report import completed_value
+from fencepost.checkers.linearizability.models.reading import hashable
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.event import OK
 from fencepost.histories.pairing import Call

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from fencepost.checkers.anomaly_report import hashable
+from fencepost.checkers.linearizability.models.reading import hashable
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, OK, Call
 

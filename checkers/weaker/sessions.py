@@ -23,8 +23,9 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from fencepost.checkers.anomaly_report import Anomaly, AnomalyModel, AnomalyReport, plain, report
+from fencepost.checkers.anomaly_report import Anomaly, AnomalyModel, AnomalyReport, report
 from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.weaker.orders import Because, Order, Step
 from fencepost.checkers.weaker.registers import READ, WRITE, Register, Sighting, registers
 from fencepost.histories.pairing import Call
@@ -218,7 +219,7 @@ def _unwritten(register: Register, sighting: Sighting) -> Anomaly:
 
 def _broken(kind: str, register: Register, message: str, calls: Sequence[Call]) -> Anomaly:
     indexes = tuple(dict.fromkeys(call.index for call in calls))
-    return Anomaly(kind, _where(register) + message, indexes, {"key": plain(register.key)})
+    return Anomaly(kind, _where(register) + message, indexes, {"key": plain_value(register.key)})
 
 
 def _where(register: Register) -> str:

@@ -10,9 +10,10 @@ intervals. The unit is that of the history's times; positions, where it has none
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fencepost.checkers.anomaly_report import Anomaly, AnomalyModel, AnomalyReport, plain, report
+from fencepost.checkers.anomaly_report import Anomaly, AnomalyModel, AnomalyReport, report
 from fencepost.checkers.linearizability import Analysis, Model, Operation, linearizable
 from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited
+from fencepost.checkers.linearizability.counterexample import plain_value
 from fencepost.checkers.linearizability.models import MODELS as OBJECTS
 from fencepost.checkers.linearizability.models import make_model
 from fencepost.checkers.verdict import INVALID, UNKNOWN, VALID
@@ -85,7 +86,7 @@ def _report(analysis: Analysis, calls: Sequence[Call], staleness: int | None) ->
         message = (f"{where}{culprit.words()} by process {culprit.process}, returned at {culprit.ret}, {words}: "
                    f"{reasons}")
         indexes = [call.index for call in calls if call.process == culprit.process and call.ret == culprit.ret]
-        anomalies.append(Anomaly(NAME, message, tuple(indexes), {"key": plain(key)}))
+        anomalies.append(Anomaly(NAME, message, tuple(indexes), {"key": plain_value(key)}))
     undecided = [f"undecided: {words}" for words in (analysis.words(),) if analysis.verdict == UNKNOWN]
     return report(anomalies if analysis.verdict == INVALID else [], undecided)
 

@@ -83,6 +83,9 @@ def pair_of(call: Call, meaning: str) -> tuple[Any, Any]:
 
 def hashable(value: Any) -> Any:
     """Plain data of a history as something hashable: sequences and sets as tuples, maps as tuples of pairs."""
+    kind = value.__class__
+    if kind is int or kind is str or value is None:  # nearly every value, and there are many
+        return value
     if isinstance(value, list | tuple):
         return tuple(hashable(element) for element in value)
     if isinstance(value, dict):
