@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
+from fencepost.checkers.linearizability import compiled
 from fencepost.checkers.linearizability.budget import Exhausted
 from fencepost.checkers.linearizability.check import Engine, linearizable
 from fencepost.checkers.linearizability.models import MODELS, make_model
@@ -119,6 +120,8 @@ def _unknown_model(name: str) -> str:
 
 def _check_options(question: Question) -> dict[str, Any]:
     """Refuse what cannot be judged before a long history is read; the options of the anomalies that are looked for."""
+    if question.engine == "compiled" and not compiled.is_there():
+        raise InputError("--engine compiled: it was not built here; install with a C compiler, or leave --engine out")
     if question.model in ANOMALY_MODELS:
         model = ANOMALY_MODELS[question.model]
         options = model.read_options(question.options)

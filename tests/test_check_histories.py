@@ -10,6 +10,7 @@ import pytest
 from command_line import Command, in_process
 from peers import HISTORIES, MODEL_ARGUMENTS, Expected, expected, needs_histories
 
+from fencepost.checkers.linearizability import compiled
 from fencepost.checkers.linearizability.budget import Exhausted
 from fencepost.harness.budget import WallBudget
 from fencepost.harness.judge import Question, Watch, contracts, judge
@@ -226,6 +227,15 @@ def test_bad_input_is_one_line(
     history.write_text(text)
     code, out, err = fencepost("check", history, *arguments)
     assert (code, out, err) == (254, "", f"fencepost: {message.format(path=history)}\n")
+
+
+def test_a_search_that_was_not_built_is_one_line(
+    fencepost: Command, history: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiled, "is_there", lambda: False)
+    code, out, err = fencepost("check", history, "--model", "register", "--engine", "compiled")
+    words = "--engine compiled: it was not built here; install with a C compiler, or leave --engine out"
+    assert (code, out, err) == (254, "", f"fencepost: {words}\n")
 
 
 def test_a_missing_history_is_one_line(fencepost: Command) -> None:
