@@ -4,6 +4,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 60
 SOAK_SEEDS ?= 2000
 SOAK_FIRST ?= 100000
+SOAK_EXAMPLES ?= 20000
 
 .PHONY: help campaign test lint soak bench docs clean
 
@@ -11,7 +12,7 @@ help:
 	@echo "make campaign   install into $(VENV) and run the default campaign ($(SEEDS) seeds, under a minute)"
 	@echo "make test       lint, then all tests"
 	@echo "make lint       ruff, mypy --strict, import walls, docstrings, determinism"
-	@echo "make soak       $(SOAK_SEEDS) seeds that nobody has seen before (SOAK_FIRST=...)"
+	@echo "make soak       $(SOAK_EXAMPLES) small histories judged by every engine, then $(SOAK_SEEDS) seeds that nobody has seen before (SOAK_FIRST=...)"
 	@echo "make bench      the figures that the README quotes"
 	@echo "make docs       write the generated pages of docs/reference"
 
@@ -29,7 +30,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/python tests/support/determinism_lint.py model nemesis checkers
 	$(BIN)/python -m fencepost.harness.reference --check docs/reference
 
-soak: $(VENV)/.installed
+soak: $(VENV)/.installed-dev
+	FENCEPOST_SOAK_EXAMPLES=$(SOAK_EXAMPLES) $(BIN)/python -m pytest -q tests/test_linearizability_agreement.py
 	$(BIN)/fencepost campaign --mode kraft --first $(SOAK_FIRST) --seeds $(SOAK_SEEDS)
 
 bench: $(VENV)/.installed-dev

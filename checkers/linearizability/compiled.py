@@ -16,10 +16,15 @@ from fencepost.checkers.linearizability.portfolio import Entrant
 from fencepost.checkers.linearizability.prunings import Prunings
 from fencepost.checkers.linearizability.searching import Dying, Progress, Standing
 
+#: Raised with every change of what the extension takes or gives; an older build that lies about is left aside.
+_INTERFACE = 2
+
 _search: Any
 try:
     _search = importlib.import_module("fencepost.checkers.linearizability._search")
-except ModuleNotFoundError:
+except ImportError:
+    _search = None
+if getattr(_search, "INTERFACE", None) != _INTERFACE:
     _search = None
 
 #: The first beam is so wide, the second so much wider.

@@ -5,6 +5,8 @@
 
 #include <structmember.h>
 
+#define INTERFACE 2 /* as in ../compiled.py */
+
 /* --- Part --------------------------------------------------------------------------------------------------------- */
 
 static void part_free(Part *part) {
@@ -180,6 +182,7 @@ static int module_execute(PyObject *module) {
         || import(&state->columns, "fencepost.checkers.linearizability.operation", "Columns") < 0
         || import(&state->inconsistent, "fencepost.checkers.linearizability.operation", "Inconsistent") < 0)
         return -1;
+    if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0) return -1;
     if (add_type(module, &state->part_type, &part_spec) < 0) return -1;
     return add_type(module, &state->search_type, &search_spec);
 }
