@@ -183,6 +183,24 @@ def test_call_and_return_events() -> None:
         (0, 3, 0, "put", "1", None), (1, 2, "operation 1", "get", None, "1")]
 
 
+FLAT = """{"process": 0, "call": 10, "return": 30, "op": "put", "key": "x", "value": "1"}
+{"process": 1, "call": 20, "return": 25, "op": 0, "key": "x", "output": "1"}
+{"process": 1, "call": 26, "op": "GET", "key": "x"}
+{"process": 2, "call": 31, "return": 40, "op": 1, "value": 5, "output": {"unknown": true}}
+"""
+
+
+def test_the_input_may_stand_beside_the_interval_and_functions_may_be_numbers() -> None:
+    assert [(call.ret, call.type, call.f, call.key, call.argument, call.result) for call in pair(read(FLAT))] == [
+        (30, "ok", "put", "x", "1", None), (25, "ok", "get", "x", None, "1"), (None, "info", "get", "x", None, None),
+        (None, "info", "write", None, 5, None)]
+
+
+def test_events_may_be_told_by_their_type() -> None:
+    events = JSON_EVENTS.replace('"kind": "', '"type": "')
+    assert read(events) == read(JSON_EVENTS)
+
+
 def test_intervals_without_clients_may_overlap() -> None:
     text = "".join(f'{{"call": {at}, "return": 9, "input": {{"op": "read"}}, "output": 1}}\n' for at in (1, 2))
     assert [call.process for call in pair(read(text))] == ["operation 0", "operation 1"]

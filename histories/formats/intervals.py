@@ -5,13 +5,16 @@ One object an operation: `call` and `return` (whole numbers of any unit; no `ret
 
     {"client_id": 3, "call": 10, "return": 25, "input": {"op": "get", "key": "x"}, "output": {"value": "1"}}
 
-Or one object an event, in order: `kind` (`call` or `return`), `id`, and as `value` the input or the output:
+Or one object an event, in order: `kind` (or `type`: `call` or `return`), `id`, and as `value` the input or the output:
 
     {"kind": "call", "id": 7, "client_id": 3, "value": {"op": "get", "key": "x"}}
 
-The names are also taken as Go writes them (`ClientId`, `Call`, `Return`, `Input`, `Output`, `Kind`, `Id`, `Value`).
+The names are also taken as Go writes them (`ClientId`, `Call`, `Return`, `Input`, `Output`, `Kind`, `Id`, `Value`), and
+an operation's input may stand beside its `call`, without an object of its own. Functions may be the numbers of
+Porcupine's tests: with a key 0 is get, 1 put, 2 append; without one 0 is read, 1 write, 2 cas.
+
 An operation without a client is one of a client of its own. `"ok": false` in an output means that it was refused
-(`fail`). An output that is no object is the result itself.
+(`fail`), `"unknown": true` that nobody knows (`info`). An output that is no object is the result itself.
 """
 
 from collections.abc import Iterator
@@ -27,6 +30,9 @@ _CALL, _RETURN = "call", "return"
 #: Porcupine's EventKind is a bool in Go.
 _KINDS = {"call": _CALL, "return": _RETURN, False: _CALL, True: _RETURN}
 _DESCRIBING = frozenset({"f", "op", "key", "value"})
+_AROUND = frozenset({"call", "return", "clientid", "output", "result"})
+#: The functions by the numbers that Porcupine's own tests give them: of a map, and of a register.
+_NUMBERED = (("get", "put", "append"), ("read", "write", "cas"))
 
 
 def read_intervals(lines: Lines) -> Iterator[HistoryOp]:
@@ -37,6 +43,8 @@ def read_intervals(lines: Lines) -> Iterator[HistoryOp]:
         if not isinstance(raw, dict):
             raise lines.refusal(f"an object with call and return is expected, not {raw!r:.60}", number)
         data = _small(raw)
+        if data.get("type") in (_CALL, _RETURN):
+            data["kind"] = data.pop("type")
         found = _event(lines, number, position, data, open_events) if "kind" in data else _interval(
             lines, number, position, data)
         yield from found
@@ -49,8 +57,9 @@ def _interval(lines: Lines, number: int, position: int, data: dict[str, Any]) ->
     if called is None:
         raise lines.refusal("an operation without its call", number)
     client = data.get("clientid", f"operation {position // 2}")
-    invocation = _invocation(lines, number, position, called, client, data.get("input"))
-    type_, result, extra = _output(data.get("output"))
+    asked = data.get("input", {name: value for name, value in data.items() if name not in _AROUND})
+    invocation = _invocation(lines, number, position, called, client, asked)
+    type_, result, extra = _output(data.get("output", data.get("result")))
     if returned is None:
         type_ = INFO
     return [invocation, invocation._replace(
@@ -82,6 +91,8 @@ def _invocation(
 ) -> HistoryOp:
     fields = _small(asked) if isinstance(asked, dict) else {}
     f = fields.get("f", fields.get("op"))
+    if type(f) is int and 0 <= f < len(_NUMBERED[0]):
+        f = _NUMBERED["key" not in fields][f]
     if not isinstance(f, str):
         raise lines.refusal(f"the input is {asked!r:.60}; it must name the function as f or op", number)
     if not isinstance(client, (int, str)):
@@ -96,8 +107,9 @@ def _output(given: Any) -> tuple[str, Any, dict[str, Any]]:
     if not isinstance(given, dict):
         return OK, given, {}
     fields = _small(given)
-    extra = {name: value for name, value in fields.items() if name not in ("ok", "value")}
-    return FAIL if fields.get("ok") is False else OK, fields.get("value"), extra
+    extra = {name: value for name, value in fields.items() if name not in ("ok", "unknown", "value")}
+    type_ = INFO if fields.get("unknown") is True else FAIL if fields.get("ok") is False else OK
+    return type_, fields.get("value"), extra
 
 
 def _small(data: dict[str, Any]) -> dict[str, Any]:

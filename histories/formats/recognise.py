@@ -13,7 +13,7 @@ _LOOKED_AT = 200
 _JSON = re.compile(r'[\[\s]*\{\s*"')
 _HEADER = re.compile(r'\s*\{\s*"header"\s*:')
 _JEPSEN_TYPE = re.compile(r'"type"\s*:\s*"(?:invoke|ok|fail|info)"')
-_INTERVAL = re.compile(r'"(?:call|kind)"\s*:', re.IGNORECASE)
+_INTERVAL = re.compile(r'"(?:call|kind)"\s*:|"type"\s*:\s*"(?:call|return)"', re.IGNORECASE)
 
 
 def recognise(lines: Lines) -> str:
