@@ -136,8 +136,13 @@ class ZkController:
         self.parts.events.put(self.elections.on_unclean_election_enabled, topic)
 
     def _on_answer(self, broker_id: int, request: Any, response: Any) -> None:
-        """Only deletions are waited for; the answers to the other requests change nothing (no log dir ever fails)."""
-        if isinstance(request, StopReplicaRequest) and any(each.delete_partition for each in request.partitions):
+        """Only deletions are waited for; the answers to the other requests change nothing (no log dir ever fails).
+
+        A refusal of the whole request, such as STALE_BROKER_EPOCH, names no partitions and is ignored.
+        """
+        if not isinstance(request, StopReplicaRequest) or response.error is not None:
+            return
+        if any(each.delete_partition for each in request.partitions):
             self.parts.events.put(self._on_replicas_deleted, broker_id, request, response)
 
     def _on_replicas_deleted(
@@ -148,7 +153,7 @@ class ZkController:
             return
         refused = dict(response.partition_errors)
         asked = [(each.topic, each.partition) for each in request.partitions if each.delete_partition]
-        failed = [p for p in asked if response.error is not None or p in refused]
+        failed = [partition for partition in asked if partition in refused]
         if failed:
             self.parts.deletion.fail_replicas([(partition, broker_id) for partition in failed])
         deleted = [(partition, broker_id) for partition in asked if partition not in failed]

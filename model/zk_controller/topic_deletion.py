@@ -3,6 +3,8 @@
 A topic queued under /admin/delete_topics goes in steps: its partitions cease to exist, brokers are told to stop serving
 it, every replica on a live broker is stopped and deleted, and when all have answered its znodes go. A dead replica, a
 failed answer or a reassignment makes the topic ineligible until that is over; then the deletion is resumed.
+A broker that comes back resumes a deletion even during a reassignment, which ends with it (3.9 goes on with the
+reassignment, and may hold the deletion back for good).
 """
 
 from collections.abc import Collection, Iterable
@@ -118,6 +120,8 @@ class TopicDeletionManager:
         context = self._context
         unseen = [topic for topic in topics if topic not in context.topics_with_deletion_started]
         partitions = context.partitions_of(unseen)
+        for partition in partitions:
+            context.being_reassigned.pop(partition, None)
         self._partitions.change(partitions, OFFLINE_PARTITION)
         self._partitions.change(partitions, NON_EXISTENT_PARTITION)
         context.topics_with_deletion_started.update(dict.fromkeys(unseen))

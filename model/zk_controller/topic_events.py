@@ -97,16 +97,22 @@ class TopicEvents:
     # --- deletion ----------------------------------------------------------------------------------------------------
 
     def read_deletions(self) -> None:
-        """Plan: the deletions under way, at a fail-over; those with a dead replica or a reassignment must wait."""
+        """Plan: the deletions under way, at a fail-over; those with a dead replica must wait.
+
+        They end reassignments of their topics: a deletion that had begun has left no leader to go on with (in 3.9 the
+        deletion waits for the reassignment, perhaps for good).
+        """
         self._parts.zk.ask([zk.GetChildrenOp(znodes.DELETE_TOPICS)], self._take_deletions)
 
     def _take_deletions(self, outcomes: list[Outcome]) -> None:
-        context = self._context
+        context, topics = self._context, outcomes[0].result.value or ()
+        partitions = context.partitions_of(topics)
+        for partition in partitions:
+            context.being_reassigned.pop(partition, None)
         waiting = dict.fromkeys(
-            partition[0] for partition in context.partitions()
-            if partition in context.being_reassigned
-            or any(not context.is_live(replica) for replica in context.assignment(partition).replicas))
-        self._parts.deletion.start(outcomes[0].result.value or (), waiting)
+            partition[0] for partition in partitions
+            if any(not context.is_live(replica) for replica in context.assignment(partition).replicas))
+        self._parts.deletion.start(topics, waiting)
 
     def on_topic_deletion(self) -> None:
         """Event TopicDeletion: the children of /admin/delete_topics have changed."""

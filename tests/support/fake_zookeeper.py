@@ -16,6 +16,7 @@ class FakeZooKeeper:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.zxid = 0
+        self.last_session_id = 1000
         self.nodes: dict[str, tuple[Any, int, int, int, int]] = {"/": (None, 0, 0, 0, 0)}
         self.sequences: dict[str, int] = {}
         self.sessions: dict[int, FakeSession] = {}
@@ -167,7 +168,8 @@ class FakeSession:
         self.child_watches: dict[str, None] = {}
 
     def connect(self) -> None:
-        self.session_id = 1 + len(self.tree.sessions) + self.tree.zxid * 1000
+        self.tree.last_session_id += 1
+        self.session_id = self.tree.last_session_id
         self.tree.sessions[self.session_id] = self
         self.tell("connected")
 

@@ -32,6 +32,8 @@ from fencepost.model.zk_controller.znodes import PartitionStateZnode, TopicZnode
 
 CONFIG = KafkaConfig(auto_leader_rebalance_enable=False)
 A_WHILE_US = 1_000_000
+#: So long after a process its session is over, unless a test ends it sooner.
+SESSION_US = 5_000_000
 
 _RESPONSES: dict[type, Any] = {
     LeaderAndIsrRequest: LeaderAndIsrResponse, UpdateMetadataRequest: UpdateMetadataResponse,
@@ -60,15 +62,17 @@ class ZkBrokerNode(Node):
         create_persistent_paths(self.client, self._on_paths)
 
     def on_stop(self, how: str) -> None:
-        pass
+        self.simulation.scheduler.schedule(SESSION_US, self.session.close)
 
     def _make_session(self, listener: Any) -> FakeSession:
         self.session = self.tree.session(self, listener)
         return self.session
 
     def _on_paths(self, error: str | None) -> None:
-        assert error is None
-        self.registrar.register(self._on_registered)
+        if error is None:
+            self.registrar.register(self._on_registered)
+        else:
+            self.shut_down()
 
     def _on_registered(self, error: str | None) -> None:
         if error is None:
@@ -87,9 +91,11 @@ class ZkBrokerNode(Node):
             self.told.append(request)
         else:
             self.refused.append((error, request))
+        response = _RESPONSES[type(request)](error)
         if self.refuses_deletions and isinstance(request, StopReplicaRequest):
-            error = errors.KAFKA_STORAGE_ERROR
-        reply.send(_RESPONSES[type(request)](error))
+            response.partition_errors = tuple(
+                ((each.topic, each.partition), errors.KAFKA_STORAGE_ERROR) for each in request.partitions)
+        reply.send(response)
 
     # --- what it was told -------------------------------------------------------------------------------------------
 
