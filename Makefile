@@ -20,7 +20,7 @@ campaign: $(VENV)/.installed
 	$(BIN)/fencepost campaign --mode kraft --seeds $(SEEDS)
 
 test: lint
-	$(BIN)/python -m pytest -n auto -q
+	$(BIN)/python -m pytest -n auto -q -rs
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

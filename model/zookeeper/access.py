@@ -1,6 +1,6 @@
 """Access control lists: which are well formed, and whom they let do what (PrepRequestProcessor, ZooKeeperServer)."""
 
-from fencepost.model.protocol.zookeeper import Acl, Acls, Identity
+from fencepost.model.protocol.zookeeper import ADMIN, READ, Acl, Acls, Identity
 
 WORLD = "world"
 ANYONE = "anyone"
@@ -34,6 +34,16 @@ def is_allowed(acls: Acls, permission: int, identities: tuple[Identity, ...]) ->
         acl.permissions & permission
         and ((acl.scheme == WORLD and acl.id == ANYONE) or (acl.scheme, acl.id) in identities)
         for acl in acls)
+
+
+def visible_acls(acls: Acls, identities: tuple[Identity, ...]) -> Acls | None:
+    """The list as somebody may see it, None if not at all: without ADMIN, passwords' hashes are hidden."""
+    if not is_allowed(acls, READ | ADMIN, identities):
+        return None
+    if is_allowed(acls, ADMIN, identities):
+        return acls
+    return tuple(
+        acl._replace(id=f"{acl.id.partition(':')[0]}:x") if acl.scheme == "digest" else acl for acl in acls)
 
 
 def _is_valid_id(acl: Acl) -> bool:

@@ -37,7 +37,7 @@ from fencepost.model.protocol.zookeeper import (
     WatchEvent,
     ZkResult,
 )
-from fencepost.model.zookeeper.access import is_allowed
+from fencepost.model.zookeeper.access import is_allowed, visible_acls
 from fencepost.model.zookeeper.data_tree import Applied, DataTree
 from fencepost.model.zookeeper.transactions import CloseSessionTxn, CreateSessionTxn, Transaction
 from fencepost.model.zookeeper.watches import Watches
@@ -279,10 +279,13 @@ class ClientService:
             self._watches.add_data(path, connection)
         if node is None:
             return ZkResult(NONODE)
-        # As of 3.8.4 exists is refused too; its watch is armed all the same.
-        if not isinstance(operation, GetAclOp) and not is_allowed(node.acl, READ, connection.identities):
-            return ZkResult(NOAUTH)
         stat = self._tree.stat(path, node)
+        if isinstance(operation, GetAclOp):
+            acls = visible_acls(node.acl, connection.identities)
+            return ZkResult(NOAUTH) if acls is None else ZkResult(value=acls, stat=stat)
+        # As of 3.8.4 exists is refused too; its watch is armed all the same.
+        if not is_allowed(node.acl, READ, connection.identities):
+            return ZkResult(NOAUTH)
         if isinstance(operation, GetDataOp):
             if operation.watch:
                 self._watches.add_data(path, connection)
@@ -291,7 +294,7 @@ class ClientService:
             if operation.watch:
                 self._watches.add_child(path, connection)
             return ZkResult(value=self._tree.children(path), stat=stat)
-        return ZkResult(value=node.acl if isinstance(operation, GetAclOp) else None, stat=stat)
+        return ZkResult(stat=stat)
 
     def _set_watches(self, connection: ClientConnection, operation: SetWatchesOp) -> None:
         """Arm watches again, or tell at once what happened meanwhile (DataTree.setWatches)."""
