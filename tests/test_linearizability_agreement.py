@@ -88,7 +88,7 @@ def outcomes(part: SearchablePart, work: int) -> Iterator[tuple[Progress, Any]]:
             progress, left = search.advance(7), left - 7
         if progress is Progress.ACCEPTED:
             yield progress, None
-        elif progress is Progress.REJECTED:
+        elif progress is Progress.REJECTED or progress is Progress.REFUTED:
             yield progress, search.death()
 
 
@@ -98,10 +98,15 @@ def test_small_histories(history: tuple[Model, list[Operation]], chosen: Pruning
     model, operations = history
     expected = Progress.ACCEPTED if brute_force(operations, model) else Progress.REJECTED
     deaths = set()
+    refuted: list[int] = []
     for parts in ENGINES.values():
         for switches in (Prunings(), chosen):
             (part,) = parts(operations, model, True, switches, Unlimited().spend)
             for progress, dying in outcomes(part, 10**6):
+                if progress is Progress.REFUTED:
+                    assert expected is Progress.REJECTED
+                    refuted.append(dying.returned)
+                    continue
                 assert progress is expected
                 if dying is not None:
                     deaths.add((dying.operation, dying.returned))
@@ -109,6 +114,7 @@ def test_small_histories(history: tuple[Model, list[Operation]], chosen: Pruning
                     for order in death.partial_linearizations():
                         check_order(order, model)
     assert len(deaths) == (expected is Progress.REJECTED)
+    assert all(returned >= place for returned in refuted for _, place in deaths), "a refutation may come late"
     verdict = "valid" if expected is Progress.ACCEPTED else "invalid"
     assert linearizable(operations, model).verdict == verdict, "with near-linear checkers"
 
@@ -153,11 +159,16 @@ def test_longer_histories(seed: int, clients: int, count: int, values: int, cras
     operations = running_register(random.Random(seed), clients, count, values, crashed)
     model = HintedRegister()
     found = set()
+    refuted = False
     for parts in ENGINES.values():
         (part,) = parts(operations, model, True, Prunings(), Unlimited().spend)
-        found |= {(progress, None if dying is None else (dying.operation, dying.returned))
-                  for progress, dying in outcomes(part, 1_000)}
+        for progress, dying in outcomes(part, 1_000):
+            if progress is Progress.REFUTED:
+                refuted = True
+            else:
+                found.add((progress, None if dying is None else (dying.operation, dying.returned)))
     assert len(found) <= 1, "those that decide agree"
+    assert not (refuted and any(progress is Progress.ACCEPTED for progress, _ in found))
     verdicts = {linearizable(operations, model, engine=engine, budget=WorkBudget(4_000)).verdict
                 for engine in ("pure", "compiled")}
     assert verdicts <= {"valid", "unknown"} or verdicts <= {"invalid", "unknown"}

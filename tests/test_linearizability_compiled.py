@@ -92,7 +92,7 @@ def _agree(operations: list[Operation], model: Model, prunings: Prunings, possib
     for entrant in part.entrants():
         search = entrant.begin()
         progress = run(search)
-        if progress is Progress.GAVE_UP:
+        if progress is Progress.GAVE_UP or (progress is Progress.REFUTED and not possible):
             continue
         assert progress is (Progress.ACCEPTED if possible else Progress.REJECTED), (prunings, operations)
         if progress is Progress.REJECTED:

@@ -95,10 +95,11 @@ def _judge(portfolio: Portfolio, model: Model, budget: Budget, specialised: bool
 
 
 def _stop_explaining(portfolio: Portfolio, outcomes: dict[int, PartOutcome]) -> None:
-    """What a near-linear checker refused is searched for the states and the order that a counterexample shows; not for
-    long, since the verdict is known."""
-    for place in outcomes:
-        trial = portfolio.trials[place]
+    """What is refused without configurations is searched for the states and the order that a counterexample shows; not
+    for long, since the verdict is known."""
+    for place, trial in enumerate(portfolio.trials):
+        if place not in outcomes and trial.refuter is None:
+            continue
         limit = _EXPLAINING + _EXPLAINING_PER_OPERATION * trial.part.size
         if trial.decided is Progress.RUNNING and trial.explored > limit:
             trial.decided = Progress.REJECTED
@@ -113,6 +114,8 @@ def _report(trial: Trial, found: PartOutcome | None, model: Model, limit: str, a
         death = _contradiction(part.operations, found) if trial.by is None else replace(
             examine(trial.by.death(), part.operations, model, part.renamed), related=found.operations)
         analysis.deaths.append((part.key, death))
+    elif trial.by is None and trial.refuter is not None:
+        analysis.deaths.append((part.key, examine(trial.refuter.death(), part.operations, model, part.renamed)))
     elif trial.decided in (Progress.RUNNING, Progress.GAVE_UP):
         analysis.undecided.append(Undecided(part.key, part.size, trial.placed, trial.explored, limit))
     elif trial.decided is Progress.REJECTED and trial.by is not None:

@@ -16,8 +16,11 @@ from fencepost.checkers.linearizability.portfolio import Entrant
 from fencepost.checkers.linearizability.prunings import Prunings
 from fencepost.checkers.linearizability.searching import Dying, Progress, Standing
 
+#: The kinds of search, as in native/search.h.
+_BREADTH_FIRST, _DEPTH_FIRST, _POSSIBLE_STATES = range(3)
+
 #: Raised with every change of what the extension takes or gives; an older build that lies about is left aside.
-_INTERFACE = 2
+_INTERFACE = 3
 
 _search: Any
 try:
@@ -46,8 +49,8 @@ class CompiledSearch:
 
     __slots__ = ("_search",)
 
-    def __init__(self, part: Any, is_depth_first: bool, beam: int) -> None:
-        self._search: Any = part.search(is_depth_first, beam)
+    def __init__(self, part: Any, kind: int, beam: int = 0) -> None:
+        self._search: Any = part.search(kind, beam)
 
     @property
     def explored(self) -> int:
@@ -108,8 +111,10 @@ class CompiledPart:
         """See `SearchablePart`."""
         part = self._part
         return [
-            Entrant(partial(CompiledSearch, part, True, 0), 1), Entrant(partial(CompiledSearch, part, False, 0), 4),
-            *(Entrant(partial(CompiledSearch, part, False, width), 1) for width in BEAMS)]
+            Entrant(partial(CompiledSearch, part, _DEPTH_FIRST), 1),
+            Entrant(partial(CompiledSearch, part, _POSSIBLE_STATES), 1),
+            Entrant(partial(CompiledSearch, part, _BREADTH_FIRST), 4),
+            *(Entrant(partial(CompiledSearch, part, _BREADTH_FIRST, width), 1) for width in BEAMS)]
 
 
 def parts(

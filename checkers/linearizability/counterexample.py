@@ -81,6 +81,8 @@ class Death:
 
     def explanation(self) -> list[str]:
         """The counterexample in lines, below `words`."""
+        if not self.frontiers and not self.related:
+            return []
         if not self.frontiers:
             return ["  these contradict each other:", *(f"    {_named(operation)}" for operation in self.related)]
         lines = ["  the operations before it fit together, such as in this order:"]

@@ -60,12 +60,15 @@ class Trial:
     """One part and the searches on it.
 
     decided: ACCEPTED or REJECTED once known, GAVE_UP when its searches hold too much, RUNNING before.
-    by: the search that decided. explored, placed: over all of its searches.
+    by: the search that decided. refuter: one that knows that the part is not linearizable, but not from which
+        configurations; the others are then given some time to get as far as it did.
+    explored, placed: over all of its searches.
     """
 
     part: SearchablePart
     decided: Progress = Progress.RUNNING
     by: Search | None = None
+    refuter: Search | None = None
     explored: int = 0
     placed: int = 0
     turn: int = 0
@@ -117,8 +120,13 @@ class Portfolio:
             explored = search.explored - explored
             trial.explored += explored
             trial.placed = max(trial.placed, search.placed)
+            if progress is Progress.REFUTED:
+                trial.refuter, progress = search, Progress.GAVE_UP
+            by = self._explained(trial)
+            if by is not None:
+                progress = Progress.REJECTED
             if progress in (Progress.ACCEPTED, Progress.REJECTED):
-                trial.decided, trial.by = progress, search
+                trial.decided, trial.by = progress, by or search
                 trial.begun.clear()
                 trial.waiting.clear()
                 self._hold(trial)
@@ -130,6 +138,14 @@ class Portfolio:
             if gone is search:
                 return trial.decided is Progress.GAVE_UP
         return False
+
+    @staticmethod
+    def _explained(trial: Trial) -> Search | None:
+        """A search that stands before the return that is refuted."""
+        if trial.refuter is None:
+            return None
+        return next((search for search, _ in trial.begun
+                     if search is not trial.refuter and search.placed == trial.refuter.placed), None)
 
     def _hold(self, trial: Trial) -> None:
         held = sum(search.memory_bytes for search, _ in trial.begun)

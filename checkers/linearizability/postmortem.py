@@ -18,7 +18,7 @@ _REASONS = 8
 def examine(dying: Dying, operations: Sequence[Operation], model: Model, renamed: bool) -> Death:
     """The counterexample. `renamed`: whether VALUE renamed anything in this part."""
     operation = operations[dying.operation]
-    first = dying.standings[0].rest
+    first = dying.standings[0].rest if dying.standings else []
     linearization = tuple(operations[index] for index in first)
     frontiers = []
     for standing in dying.standings:
@@ -37,6 +37,8 @@ def examine(dying: Dying, operations: Sequence[Operation], model: Model, renamed
             tuple(operations[index] for index in standing.crashed_used), refusal.reason,
             _attempts(model, state, pending, operation), standing.shared, then))
     reasons = tuple(dict.fromkeys(frontier.reason for frontier in frontiers))[:_REASONS]
+    if not frontiers:
+        reasons = ("in none of the states that the object may be in is it allowed",)
     return Death(operation, dying.returned, linearization, tuple(frontiers), reasons, dying.more)
 
 

@@ -7,6 +7,7 @@ from fencepost.checkers.linearizability.breadth_first import BreadthFirst
 from fencepost.checkers.linearizability.depth_first import DepthFirst
 from fencepost.checkers.linearizability.operation import Model, Operation
 from fencepost.checkers.linearizability.portfolio import Entrant
+from fencepost.checkers.linearizability.possible_states import PossibleStates
 from fencepost.checkers.linearizability.preparation import Part, prepare
 from fencepost.checkers.linearizability.prunings import Prunings
 
@@ -38,7 +39,8 @@ class PurePart:
         """See `SearchablePart`."""
         part = self._part
         return [
-            Entrant(partial(DepthFirst, part), 1), Entrant(partial(BreadthFirst, part), 4),
+            Entrant(partial(DepthFirst, part), 1), Entrant(partial(PossibleStates, part), 1),
+            Entrant(partial(BreadthFirst, part), 4),
             *(Entrant(partial(BreadthFirst, part, width), 1) for width in BEAMS)]
 
 

@@ -6,12 +6,17 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Progress(Enum):
-    """Where a search stands after a piece of work. GAVE_UP: it can say neither yes nor no any more."""
+    """Where a search stands after a piece of work.
+
+    GAVE_UP: it can say neither yes nor no any more. REFUTED: the history is not linearizable, and nothing survives
+    return number `placed`, but it knows of no configurations before that.
+    """
 
     RUNNING = 0
     ACCEPTED = 1
     REJECTED = 2
     GAVE_UP = 3
+    REFUTED = 4
 
 
 class Standing(NamedTuple):
@@ -59,7 +64,8 @@ class Search(Protocol):
         """Do about so much work, in configurations."""
 
     def death(self) -> Dying:
-        """Called after REJECTED."""
+        """Called after REJECTED, after REFUTED (without configurations), or where another search refuted the return
+        before which this one stands."""
 
 
 #: A search written as a generator yields whenever its allowance is used up, and returns its outcome.

@@ -5,7 +5,7 @@
 
 #include <structmember.h>
 
-#define INTERFACE 2 /* as in ../compiled.py */
+#define INTERFACE 3 /* as in ../compiled.py */
 
 /* --- Part --------------------------------------------------------------------------------------------------------- */
 
@@ -43,17 +43,17 @@ static PyObject *part_operations(Part *part, void *unused) {
 static PyObject *part_search(Part *part, PyTypeObject *defining, PyObject *const *arguments, Py_ssize_t count,
                              PyObject *names) {
     if (count != 2 || names) {
-        PyErr_SetString(PyExc_TypeError, "search takes (is_depth_first, beam)");
+        PyErr_SetString(PyExc_TypeError, "search takes (kind, beam)");
         return NULL;
     }
     ModuleState *state = PyType_GetModuleState(defining);
-    int is_depth_first = PyObject_IsTrue(arguments[0]);
+    long kind = PyLong_AsLong(arguments[0]);
     long beam = PyLong_AsLong(arguments[1]);
     if (!state || PyErr_Occurred()) return NULL;
     Search *search = PyObject_New(Search, state->search_type);
     if (!search) return NULL;
     memset((char *)search + sizeof(PyObject), 0, sizeof *search - sizeof(PyObject));
-    search->is_depth_first = is_depth_first;
+    search->kind = (Kind)kind;
     search->beam = (int)beam;
     Py_INCREF(part);
     if (moves_begin(&search->moves, part) < 0) Py_CLEAR(search);
@@ -74,7 +74,7 @@ static PyMemberDef part_members[] = {
 
 static PyMethodDef part_methods[] = {
     {"search", (PyCFunction)(void (*)(void))part_search, METH_METHOD | METH_FASTCALL | METH_KEYWORDS,
-     "search(is_depth_first, beam) -> Search"},
+     "search(kind, beam) -> Search"},
     {NULL, NULL, 0, NULL},
 };
 
@@ -99,6 +99,7 @@ static void search_free(Search *search) {
     antichain_free(&search->survivors);
     antichain_free(&search->seen);
     antichain_free(&search->tried);
+    possible_free(&search->possible);
     PyObject_Free(search);
     Py_DECREF(type);
 }
@@ -115,7 +116,8 @@ static PyObject *search_advance(Search *search, PyObject *work) {
     }
     search->busy = 1;
     search->allowed = search->spent + (uint64_t)more;
-    int progress = search->is_depth_first ? depth_first_advance(search) : breadth_first_advance(search);
+    static int (*const advance[])(Search *) = {breadth_first_advance, depth_first_advance, possible_states_advance};
+    int progress = advance[search->kind](search);
     if (progress < 0) return NULL; /* and it stays busy: half a move is no place to go on from */
     search->busy = 0;
     return PyLong_FromLong(progress);
@@ -132,7 +134,8 @@ static PyObject *search_memory(Search *search, void *unused) {
     size_t pools = search->frontier.room + search->stack.room + search->furthest.room;
     return PyLong_FromSize_t(
         sizeof *search + moves_bytes(&search->moves) + pools * layout->bytes + antichain_bytes(&search->survivors, layout)
-        + antichain_bytes(&search->seen, layout) + antichain_bytes(&search->tried, layout));
+        + antichain_bytes(&search->seen, layout) + antichain_bytes(&search->tried, layout)
+        + possible_bytes(&search->possible, layout));
 }
 
 static PyGetSetDef search_properties[] = {

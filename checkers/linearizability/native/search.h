@@ -23,7 +23,7 @@
 #define NEVER INT64_MAX /* the return of a crashed operation */
 
 enum { READ = 1, SYM = 2, DOM = 4, ABS = 8, VALUE = 16 }; /* as in ../prunings.py */
-typedef enum { RUNNING, ACCEPTED, REJECTED, GAVE_UP } Progress; /* as in ../searching.py */
+typedef enum { RUNNING, ACCEPTED, REJECTED, GAVE_UP, REFUTED } Progress; /* as in ../searching.py */
 
 /* --- masks ------------------------------------------------------------------------------------------------------ */
 
@@ -235,12 +235,27 @@ int moves_leave(Moves *moves, Configuration *one);
 /* Linearize one more operation in every way worth trying (only the first way if `first_only`); into moves->found. */
 int moves_successors(Moves *moves, const Configuration *from, int first_only);
 
-/* --- the searches (breadth_first.c, depth_first.c) --------------------------------------------------------------- */
+/* --- the searches (breadth_first.c, depth_first.c, possible_states.c) -------------------------------------------- */
+
+typedef struct {
+    int32_t state;
+    char is_changed;
+} PossibleState;
+
+typedef struct {
+    PossibleState *states;
+    Word *masks; /* by place among the states: which operations may be done there, and which open */
+    int32_t *places, place_room; /* by state, its place; -1 for none */
+    int32_t count, room, position;
+} Possible;
+
+typedef enum { BREADTH_FIRST, DEPTH_FIRST, POSSIBLE_STATES } Kind;
 
 typedef struct {
     PyObject_HEAD
     Moves moves;
-    int is_depth_first, busy, begun, cut;
+    Kind kind;
+    int busy, begun, cut;
     int beam;
     uint64_t explored, spent, allowed;
     int32_t placed;
@@ -253,10 +268,15 @@ typedef struct {
     /* depth first */
     Pool stack, furthest;
     Antichain tried;
+    /* possible states */
+    Possible possible;
 } Search;
 
 int breadth_first_advance(Search *search);
 int depth_first_advance(Search *search);
+int possible_states_advance(Search *search);
+size_t possible_bytes(const Possible *possible, const Layout *layout);
+void possible_free(Possible *possible);
 /* What ../searching.py calls a Dying, as a tuple. */
 PyObject *search_death(Search *search);
 

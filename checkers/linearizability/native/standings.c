@@ -89,8 +89,8 @@ static PyObject *waiting(const Moves *moves) {
 PyObject *search_death(Search *search) {
     Moves *moves = &search->moves;
     const Layout *layout = &moves->layout;
-    Pool *frontier = search->is_depth_first ? &search->furthest : &search->frontier;
-    if (search->is_depth_first) {
+    Pool *frontier = search->kind == DEPTH_FIRST ? &search->furthest : &search->frontier;
+    if (search->kind == DEPTH_FIRST) {
         if (moves->window.place > search->placed) window_retreat(moves, search->placed);
         while (moves->window.place < search->placed) window_advance(moves);
     }
