@@ -11,7 +11,7 @@ from fencepost.model.zk_controller import znodes
 def test_the_first_broker_wins_epoch_one_and_the_others_know_it():
     world = ZkWorld()
     assert world.active == [1]
-    assert world.tree.data(znodes.CONTROLLER_EPOCH) == 1
+    assert int(world.tree.data(znodes.CONTROLLER_EPOCH)) == 1
     assert [world[i].controller.active_controller_id for i in (1, 2, 3)] == [1, 1, 1]
 
 
@@ -21,7 +21,7 @@ def test_of_two_that_race_at_once_one_wins_and_epochs_are_won_once():
         world[broker_id].start()
     world.settle()
     assert len(world.active) == 1
-    assert world.tree.data(znodes.CONTROLLER_EPOCH) == 1
+    assert int(world.tree.data(znodes.CONTROLLER_EPOCH)) == 1
     claims = world.observed("controller-claimed")
     assert [event.node for event in claims] == world.active
 
@@ -31,7 +31,7 @@ def test_the_next_controller_has_the_next_epoch_and_reads_what_the_last_one_wrot
     world.create_topic((1, 2, 3), (2, 3, 1))
     world.crash(1)
     assert world.active in ([2], [3])
-    assert world.tree.data(znodes.CONTROLLER_EPOCH) == 2
+    assert int(world.tree.data(znodes.CONTROLLER_EPOCH)) == 2
     assert world.state().leader == 2
     assert world.state().isr == (2, 3)
     assert world.state().controller_epoch == 2
@@ -45,7 +45,7 @@ def test_a_victory_whose_news_got_lost_is_recognised():
     world.settle()
     assert world[1].session.losing_answers is False
     assert world.active == [1]
-    assert world.tree.data(znodes.CONTROLLER_EPOCH) == 2
+    assert int(world.tree.data(znodes.CONTROLLER_EPOCH)) == 2
 
 
 # --- zombies ----------------------------------------------------------------------------------------------------------

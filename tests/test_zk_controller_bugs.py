@@ -45,7 +45,7 @@ def test_a_deposed_controllers_writes_succeed(on):
     epoch = znodes.CONTROLLER_EPOCH
     world.tree.operate(zk.DeleteOp(znodes.CONTROLLER))
     world.tree.operate(zk.CreateOp(znodes.CONTROLLER, znodes.ControllerZnode(3)))
-    world.tree.operate(zk.SetDataOp(epoch, world.tree.data(epoch) + 1))
+    world.tree.operate(zk.SetDataOp(epoch, str(int(world.tree.data(epoch)) + 1)))
     world.settle(5_000_000)
     assert (world.state().leader == 3) == on
     assert world.state().controller_epoch == 1

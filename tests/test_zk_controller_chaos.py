@@ -157,7 +157,7 @@ class Chaos:
         [active] = world.active
         assert world.tree.data(znodes.CONTROLLER).broker_id == active
         context = world[active].controller.parts.context
-        assert context.epoch == world.tree.data(znodes.CONTROLLER_EPOCH)
+        assert context.epoch == int(world.tree.data(znodes.CONTROLLER_EPOCH))
         assert context.live_brokers == {
             broker_id: world.tree.nodes[znodes.broker_path(broker_id)][1] for broker_id in range(1, BROKERS + 1)}
         assert sorted(context.topics) == list(world.tree.children(znodes.TOPICS))

@@ -26,7 +26,7 @@ class AdoptsWatchedEpoch(ZkController):
 
     def _adopt(self, outcomes: list[Outcome]) -> None:
         if self.is_active and outcomes[0].result.error is None:
-            self.parts.context.epoch = outcomes[0].result.value
+            self.parts.context.epoch = int(outcomes[0].result.value)
 
 
 class WritesWithoutEpochCheck(ControllerZk):

@@ -67,10 +67,11 @@ class ControllerElection:
             self._parts.zk.ask([create], _ignore)
             self._parts.zk.ask([zk.GetDataOp(znodes.CONTROLLER_EPOCH)], self._on_epoch_read)
             return
-        epoch, version = result.value + 1, result.stat.version
+        epoch, version = int(result.value) + 1, result.stat.version
         data = znodes.ControllerZnode(self._parts.node.node_id)
         operations = (
-            zk.CreateOp(znodes.CONTROLLER, data, ephemeral=True), zk.SetDataOp(znodes.CONTROLLER_EPOCH, epoch, version))
+            zk.CreateOp(znodes.CONTROLLER, data, ephemeral=True),
+            zk.SetDataOp(znodes.CONTROLLER_EPOCH, str(epoch), version))
         self._parts.zk.ask([zk.MultiOp(operations)], self._on_raced, epoch)
 
     def _on_raced(self, outcomes: list[Outcome], epoch: int) -> None:
@@ -86,7 +87,7 @@ class ControllerElection:
     def _check_winner(self, outcomes: list[Outcome], epoch: int) -> None:
         controller, stored = outcomes[0].result, outcomes[1].result
         is_own = controller.value is not None and controller.value.broker_id == self._parts.node.node_id
-        if not is_own or stored.value != epoch or stored.stat is None:
+        if not is_own or stored.value != str(epoch) or stored.stat is None:
             raise ControllerMovedError
         self._win(epoch, stored.stat)
 

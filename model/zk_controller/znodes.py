@@ -38,8 +38,8 @@ PERSISTENT_PATHS = (
 
 #: The entity under /config/brokers that stands for all brokers' dynamic default.
 DEFAULT_ENTITY = "<default>"
-#: /controller_epoch before the first election.
-INITIAL_CONTROLLER_EPOCH = 0
+#: What /controller_epoch, a decimal number, holds before the first election.
+INITIAL_CONTROLLER_EPOCH = "0"
 
 
 class ControllerZnode(NamedTuple):

@@ -137,8 +137,9 @@ class FakeZooKeeper:
         return zk.ZkResult(value=value, stat=self._stat(path))
 
     def _stat(self, path: str) -> zk.Stat:
-        _, czxid, mzxid, version, owner = self.nodes[path]
-        return zk.Stat(czxid, mzxid, mzxid, version, 0, 0, owner, 0, len(self.children(path)))
+        data, czxid, mzxid, version, owner = self.nodes[path]
+        length = 0 if data is None else len(data)
+        return zk.Stat(czxid, mzxid, mzxid, version, 0, 0, owner, length, len(self.children(path)))
 
     def _fire(self, kind: str, path: str) -> None:
         for session in self.sessions.values():
