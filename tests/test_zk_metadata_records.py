@@ -1,7 +1,12 @@
 """Transactions of ZooKeeper as metadata records."""
 
+from fencepost.histories.recorder import Recorder
+from fencepost.model.kernel.network import Network
+from fencepost.model.kernel.node import Node
+from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.metadata import records as kraft
 from fencepost.model.zk_controller import znodes
+from fencepost.model.zk_controller.cluster_metadata import ClusterMetadata
 from fencepost.model.zk_controller.metadata_records import MetadataRecords, offset_of
 from fencepost.model.zookeeper.transactions import (
     CloseSessionTxn,
@@ -10,6 +15,8 @@ from fencepost.model.zookeeper.transactions import (
     ErrorTxn,
     MultiTxn,
     SetDataTxn,
+    transaction,
+    zxid_of,
 )
 
 TOPIC = znodes.TopicZnode("orders@1", ((0, (1, 2)),))
@@ -94,3 +101,43 @@ def test_a_tree_that_was_loaded_is_where_it_goes_on():
     records.load([(znodes.topic_path("orders"), TOPIC, 0, 1), (znodes.state_path("orders", 0), STATE, 4, 2)])
     [(_, record)] = records.apply(9, SetDataTxn(znodes.state_path("orders", 0), STATE, 5))
     assert (record.topic_id, record.partition_epoch) == ("orders@1", 5)
+
+
+# --- as a server reports it -------------------------------------------------------------------------------------------
+
+
+def reporting_server() -> tuple[ClusterMetadata, Recorder]:
+    recorder = Recorder()
+    simulation = Simulation(1, Physics(), recorder)
+    return ClusterMetadata(Node(1, "server", simulation, Network(simulation))), recorder
+
+
+def test_a_server_reports_what_changes_the_metadata_under_the_zxids_epoch():
+    metadata, recorder = reporting_server()
+    bodies = [create(znodes.topic_path("orders"), TOPIC), create("/elsewhere"),
+              create(znodes.state_path("orders", 0), STATE)]
+    for counter, body in enumerate(bodies, 1):
+        metadata.apply(transaction(zxid_of(4, counter), 7, counter, body))
+    first, second = recorder.events
+    assert (first.f, first.epochs) == ("metadata-applied", {"leader_epoch": 4})
+    assert first.value["records"] == [
+        [offset_of(zxid_of(4, 1)), "TopicRecord", {"name": "orders", "topic_id": "orders@1"}]]
+    assert second.value["end_offset"] == offset_of(zxid_of(4, 3)) + 1
+    assert second.value["digest"] == metadata.image.digest
+    assert metadata.image.partitions[("orders@1", 0)].isr == (1, 2)
+
+
+def test_servers_that_applied_and_that_loaded_have_the_same_image():
+    applied, _ = reporting_server()
+    loaded, recorder = reporting_server()
+    path, state = znodes.state_path("orders", 0), STATE._replace(isr=(1,))
+    broker = znodes.BrokerZnode(1, "1-a")
+    for zxid, body in enumerate((
+        create(znodes.topic_path("orders"), TOPIC), create(path, STATE), SetDataTxn(path, state, 1),
+        create(znodes.broker_path(1), broker),
+    ), 1):
+        applied.apply(transaction(zxid, 7, zxid, body))
+    loaded.load([
+        (znodes.broker_path(1), broker, 0, 4), (znodes.topic_path("orders"), TOPIC, 0, 1), (path, state, 1, 2)])
+    assert loaded.image.digest == applied.image.digest
+    assert recorder.events == []

@@ -62,13 +62,15 @@ class MetadataRecords:
             records += self._records(zxid, *change)
         return list(enumerate(records, offset_of(zxid)))
 
-    def load(self, znodes_found: Iterable[tuple[str, Any, int, int]]) -> None:
-        """Begin from a whole tree: (path, data, version, czxid) of every znode, parents first."""
+    def load(self, znodes_found: Iterable[tuple[str, Any, int, int]]) -> list[tuple[int, Any]]:
+        """Begin from a whole tree: (path, data, version, czxid) of every znode, parents first; its records."""
         self._forget()
+        records: list[tuple[int, Any]] = []
         for path, data, version, czxid in znodes_found:
             local = self._local(path)
             if local is not None:
-                self._records(czxid, local, data, version, False)
+                records += enumerate(self._records(czxid, local, data, version, False), offset_of(czxid))
+        return records
 
     # --- transactions -------------------------------------------------------------------------------------------------
 
