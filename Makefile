@@ -6,11 +6,12 @@ SOAK_SEEDS ?= 2000
 SOAK_FIRST ?= 100000
 SOAK_EXAMPLES ?= 20000
 
-.PHONY: help campaign test lint soak bench docs clean
+.PHONY: help campaign test conformance lint soak bench docs clean
 
 help:
 	@echo "make campaign   install into $(VENV) and run the default campaign ($(SEEDS) seeds, under a minute)"
 	@echo "make test       lint, then all tests"
+	@echo "make conformance  500 drawn sequences of requests against real Kafka nodes"
 	@echo "make lint       ruff, mypy --strict, import walls, docstrings, determinism"
 	@echo "make soak       $(SOAK_EXAMPLES) small histories judged by every engine, then $(SOAK_SEEDS) seeds that nobody has seen before (SOAK_FIRST=...)"
 	@echo "make bench      the figures that the README quotes"
@@ -21,6 +22,9 @@ campaign: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -n auto -q -rs
+
+conformance: $(VENV)/.installed-dev
+	FENCEPOST_CONFORMANCE=500 $(BIN)/python -m pytest -q tests/conformance
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

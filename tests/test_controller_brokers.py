@@ -7,7 +7,7 @@ from controller_node import CONFIG, ControllerWorld
 
 from fencepost.model import errors
 from fencepost.model.bugs.controller import KeepsNewIncarnationInIsr, RaisesEpochOfSameIncarnation
-from fencepost.model.metadata.records import NO_LEADER
+from fencepost.model.metadata.records import NO_LEADER, BrokerRegistrationChangeRecord
 from fencepost.model.protocol.controller import AllocateProducerIdsRequest, BrokerHeartbeatRequest
 
 SESSION_US = CONFIG.broker_session_timeout_us
@@ -256,12 +256,11 @@ def test_a_broker_that_leads_nothing_may_go_at_once() -> None:
     assert world.partition().isr == (1,)
 
 
-def test_a_fenced_broker_may_go_at_once_and_nothing_is_written() -> None:
+def test_a_fenced_broker_may_go_at_once_and_is_noted_as_fenced_again() -> None:
     world = ControllerWorld()
-    world.register(1)
-    end = world.raft.next_offset
+    epoch = world.register(1).broker_epoch
     assert world.heartbeat(1, shut_down=True).should_shut_down
-    assert world.raft.next_offset == end
+    assert world.raft.batches[-1].records == (BrokerRegistrationChangeRecord(1, epoch, fenced=True),)
 
 
 def test_a_fail_over_forgets_the_wait_of_a_controlled_shutdown() -> None:

@@ -193,8 +193,7 @@ class ClusterControl:
             change = BrokerRegistrationChangeRecord(broker_id, broker_epoch, in_controlled_shutdown=True)
             announced = [] if registration.in_controlled_shutdown else [change]
             return announced + self._replication.changes_for_lost_broker(broker_id), ()
-        if registration.fenced:
-            return [], ()
+        # Whoever is told to shut down is fenced, and noted as fenced again if it was fenced already.
         return self._fence(registration), ("controller.fenced-broker",)
 
     def _fence(self, registration: BrokerRegistration) -> list[Any]:

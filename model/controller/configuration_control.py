@@ -5,6 +5,7 @@ then in this controller's properties. Names and values are checked as Kafka's va
 uses; other topic configurations are accepted if Kafka knows them and otherwise change nothing here.
 """
 
+import re
 from typing import Any
 
 from fencepost.model import errors
@@ -17,6 +18,8 @@ from fencepost.model.protocol.controller import AdminResponse
 MIN_INSYNC_REPLICAS = "min.insync.replicas"
 UNCLEAN_LEADER_ELECTION_ENABLE = "unclean.leader.election.enable"
 ELR_FEATURE = "eligible.leader.replicas.version"
+
+_LEGAL_TOPIC_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 TOPIC_CONFIGS = (
     MIN_INSYNC_REPLICAS, UNCLEAN_LEADER_ELECTION_ENABLE, "cleanup.policy", "compression.type", "delete.retention.ms",
@@ -64,9 +67,11 @@ class ConfigurationControl:
         """alter-config: set a value, or delete it with None. Refuses unknown resources, names and values."""
         resource_type, resource_name = arguments["resource_type"], str(arguments["resource_name"])
         key, value = arguments["key"], arguments["value"]
+        if resource_type == "topic" and not is_legal_topic_name(resource_name):
+            return refused(errors.INVALID_TOPIC_EXCEPTION)
+        if value is not None and not is_valid_config(resource_type, key, value):
+            return refused(errors.INVALID_CONFIG)
         error = self._missing_resource(resource_type, resource_name)
-        if error is None and value is not None and not is_valid_config(resource_type, key, value):
-            error = errors.INVALID_CONFIG
         if error is not None:
             return refused(error)
         if self._image.config(resource_type, resource_name, key) == value:
@@ -81,6 +86,11 @@ class ConfigurationControl:
             return errors.INVALID_REQUEST
         known = resource_name == "" or (resource_name.isdecimal() and int(resource_name) in image.brokers)
         return None if known else errors.BROKER_ID_NOT_REGISTERED
+
+
+def is_legal_topic_name(name: str) -> bool:
+    """Whether Kafka allows the name."""
+    return name not in (".", "..") and _LEGAL_TOPIC_NAME.fullmatch(name) is not None
 
 
 def is_valid_config(resource_type: str, name: str, value: str) -> bool:

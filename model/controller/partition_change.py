@@ -1,7 +1,7 @@
 """How one partition changes: ISR, leader, replicas (PartitionChangeBuilder, KIP-455, KIP-704, KIP-966).
 
 Give it the partition and what is wanted, and `build` returns the PartitionChangeRecord, or None when nothing changes.
-The order is Kafka's: complete a reassignment whose new replicas are all in the ISR, work out the eligible leader
+The order is Kafka's: complete a reassignment whose replicas are all in the ISR, work out the eligible leader
 replicas, elect, and raise the leader epoch if a replica leaves. Without eligible leader replicas the ISR never becomes
 empty: the last member stays, with no leader.
 
@@ -74,12 +74,12 @@ class PartitionChangeBuilder:
     # --- reassignment ---------------------------------------------------------------------------------------------
 
     def _complete_reassignment(self) -> None:
-        """Drop the leaving replicas once all new ones, and any that stays, are in the ISR."""
+        """Drop the leaving replicas once all that are to stay are in the ISR."""
         if not self.target_adding and not self.target_removing:
             return
         isr = tuple(replica for replica in self.target_isr if replica not in self.target_removing)
         replicas = tuple(replica for replica in self.target_replicas if replica not in self.target_removing)
-        if isr and contains_all(isr, self.target_adding):
+        if replicas and contains_all(isr, replicas):
             self.target_isr, self.target_replicas = isr, replicas
             self.target_adding = self.target_removing = ()
 

@@ -6,12 +6,11 @@ that do not shut down are used last and never lead. The first ISR is the active 
 Left out: racks, log directories, topic policies and the limit of 10,000 partitions a request.
 """
 
-import re
 from typing import Any
 
 from fencepost.model import errors
 from fencepost.model.config import KafkaConfig
-from fencepost.model.controller.configuration_control import is_valid_config
+from fencepost.model.controller.configuration_control import is_legal_topic_name, is_valid_config
 from fencepost.model.controller.heartbeat_manager import HeartbeatManager
 from fencepost.model.controller.replication_control import ReplicationControl
 from fencepost.model.controller.result import Result, refused
@@ -19,8 +18,6 @@ from fencepost.model.kernel.randomness import Stream
 from fencepost.model.metadata.image import MetadataImage
 from fencepost.model.metadata.records import ConfigRecord, PartitionRecord, RemoveTopicRecord, TopicRecord
 from fencepost.model.protocol.controller import AdminResponse
-
-_LEGAL_NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
 Assignments = list[tuple[int, ...]]
 
@@ -48,7 +45,7 @@ class TopicControl:
         if not all(is_valid_config("topic", key, str(configs[key])) for key in configs):
             return refused(errors.INVALID_CONFIG)
         manual = arguments.get("assignments")
-        chosen = self._check_manual(manual) if manual else self._place(arguments, heartbeats)
+        chosen = self._check_manual(manual, len(manual[0])) if manual else self._place(arguments, heartbeats)
         if isinstance(chosen, str):
             return refused(chosen)
         topic_id = f"{name}@{self._stream.bits(64):016x}"
@@ -67,7 +64,10 @@ class TopicControl:
         return Result([RemoveTopicRecord(topic_id)], AdminResponse(None, {"topic_id": topic_id}))
 
     def create_partitions(self, arguments: dict[str, Any], heartbeats: HeartbeatManager) -> Result:
-        """create-partitions: raise the number of partitions to `count`, with the replication factor of partition 0."""
+        """create-partitions: raise the number of partitions to `count`, with the replication factor of partition 0.
+
+        Assignments by hand are as many as partitions are added, each of that factor.
+        """
         topic_id = self._image.topics.get(arguments["name"])
         if topic_id is None:
             return refused(errors.UNKNOWN_TOPIC_OR_PARTITION)
@@ -75,21 +75,28 @@ class TopicControl:
         if count <= present:
             return refused(errors.INVALID_PARTITIONS)
         factor = len(self._image.partitions[(topic_id, 0)].replicas)
-        placed = self._stripe(count - present, factor, heartbeats)
-        partitions = None if isinstance(placed, str) else self._partition_records(topic_id, present, placed)
+        manual = arguments.get("assignments")
+        added = count - present
+        placed = self._check_manual(manual, factor) if manual else self._stripe(added, factor, heartbeats)
+        if manual and len(manual) != added:
+            placed = errors.INVALID_REPLICA_ASSIGNMENT
+        if isinstance(placed, str):
+            return refused(placed)
+        partitions = self._partition_records(topic_id, present, placed)
         if partitions is None:
-            return refused(errors.INVALID_REPLICATION_FACTOR)
+            return refused(errors.INVALID_REPLICA_ASSIGNMENT if manual else errors.INVALID_REPLICATION_FACTOR)
         return Result(list(partitions), AdminResponse(None, {"topic_id": topic_id}))
 
     # --- placement ------------------------------------------------------------------------------------------------
 
-    def _check_manual(self, assignments: list[list[int]]) -> Assignments | str:
+    def _check_manual(self, assignments: list[list[int]], factor: int) -> Assignments | str:
+        """The assignments, or what is wrong with them; each has `factor` replicas."""
         chosen = [tuple(replicas) for replicas in assignments]
         for replicas in chosen:
             error = self._replication.assignment_error(replicas)
             if error is not None:
                 return error
-        return chosen
+        return chosen if all(len(replicas) == factor for replicas in chosen) else errors.INVALID_REPLICA_ASSIGNMENT
 
     def _place(self, arguments: dict[str, Any], heartbeats: HeartbeatManager) -> Assignments | str:
         """The assignments, or why there are none; -1 and absence stand for the defaults."""
@@ -125,11 +132,6 @@ class TopicControl:
                 return None
             records.append(PartitionRecord(topic_id, index, replicas, isr, (), (), isr[0], 0, 0))
         return records
-
-
-def is_legal_topic_name(name: str) -> bool:
-    """Whether Kafka allows the name."""
-    return name not in (".", "..") and _LEGAL_NAME.fullmatch(name) is not None
 
 
 def _rotated(broker_ids: list[int], by: int) -> list[int]:

@@ -15,8 +15,7 @@ from typing import Any, Protocol
 
 from fencepost.model import errors
 from fencepost.model.config import KafkaConfig
-from fencepost.model.controller.configuration_control import is_valid_config
-from fencepost.model.controller.topic_control import is_legal_topic_name
+from fencepost.model.controller.configuration_control import is_legal_topic_name, is_valid_config
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol import zookeeper as zk
 from fencepost.model.protocol.controller import AdminResponse

@@ -1,0 +1,123 @@
+"""The model's controller behind the steps."""
+
+from typing import Any
+
+from controller_node import ControllerWorld
+from knowledge import Knowledge
+from steps import (
+    AddPartition,
+    AllocateProducerIds,
+    AlterPartition,
+    Answer,
+    CreateTopic,
+    DeleteTopic,
+    Elect,
+    Heartbeat,
+    Reassign,
+    Register,
+    SetConfig,
+    Step,
+)
+
+from fencepost.model.config import KafkaConfig
+from fencepost.model.metadata import records
+from fencepost.model.protocol import controller as protocol
+
+#: record -> its name here
+_NAMES = {
+    records.RegisterBrokerRecord: "RegisterBroker", records.BrokerRegistrationChangeRecord: "BrokerChange",
+    records.TopicRecord: "Topic", records.RemoveTopicRecord: "RemoveTopic", records.PartitionRecord: "Partition",
+    records.PartitionChangeRecord: "PartitionChange", records.ConfigRecord: "Config",
+    records.ProducerIdsRecord: "ProducerIds",
+}
+_TERMS = {"broker_id": "broker", "broker_epoch": "epoch"}
+_UNCOMPARED = ("incarnation_id", "eligible_leader_replicas", "last_known_elr")
+
+
+class ModelController:
+    """One active controller on a log that commits at once."""
+
+    def __init__(self, config: KafkaConfig, patches: tuple[type, ...] = ()) -> None:
+        self._world = ControllerWorld(config, patches)
+        self._knowledge = Knowledge()
+        self._read = 0
+        self._new_records()
+
+    def ask(self, step: Step) -> Answer:
+        """Do a step."""
+        error, facts = getattr(self, f"_{type(step).__name__.lower()}")(step)
+        return Answer(error, facts, self._new_records())
+
+    def _new_records(self) -> tuple[tuple[object, ...], ...]:
+        batches = self._world.raft.batches[self._read:]
+        self._read += len(batches)
+        found = []
+        for record in (record for batch in batches for record in batch.records):
+            name = _NAMES.get(type(record))
+            if name is not None:
+                fields = {_TERMS.get(key, key): value for key, value in record._asdict().items()
+                          if key not in _UNCOMPARED}
+                found.append(self._knowledge.learn(name, fields))
+        return tuple(found)
+
+    def _register(self, step: Register) -> tuple[str | None, tuple[tuple[str, object], ...]]:
+        response = self._world.ask(protocol.BrokerRegistrationRequest(
+            step.broker, f"{step.broker}-{step.incarnation}"))
+        before = self._knowledge.broker_epochs.get(step.broker)
+        return response.error, () if response.error else (("same epoch", before == response.broker_epoch),)
+
+    def _heartbeat(self, step: Heartbeat) -> tuple[str | None, tuple[tuple[str, object], ...]]:
+        offset = self._world.raft.next_offset - 1 if step.caught_up else 0
+        response = self._world.ask(protocol.BrokerHeartbeatRequest(
+            step.broker, self._knowledge.broker_epoch(step.broker, step.epoch), offset, step.want_fence,
+            step.want_shut_down))
+        if response.error:
+            return response.error, ()
+        return None, (("caught up", response.is_caught_up), ("fenced", response.is_fenced),
+                      ("should shut down", response.should_shut_down))
+
+    def _alterpartition(self, step: AlterPartition) -> tuple[str | None, tuple[tuple[str, object], ...]]:
+        known = self._knowledge
+        leader_epoch, partition_epoch = known.partition(step.topic)
+        isr = tuple((member, known.broker_epoch(member, epoch)) for member, epoch in step.isr)
+        response = self._world.ask(protocol.AlterPartitionRequest(
+            step.broker, known.broker_epoch(step.broker, step.broker_epoch),
+            known.topic_ids.get(step.topic, "nowhere"), 0, leader_epoch + step.leader_epoch,
+            partition_epoch + step.partition_epoch, isr, "RECOVERING" if step.recovering else "RECOVERED"))
+        if response.error:
+            return response.error, ()
+        return None, (("leader", response.leader_id), ("leader epoch", response.leader_epoch),
+                      ("isr", tuple(response.isr)), ("partition epoch", response.partition_epoch))
+
+    def _allocateproducerids(self, step: AllocateProducerIds) -> tuple[str | None, tuple[tuple[str, object], ...]]:
+        response = self._world.ask(protocol.AllocateProducerIdsRequest(
+            step.broker, self._knowledge.broker_epoch(step.broker, step.epoch)))
+        if response.error:
+            return response.error, ()
+        return None, (("first", response.producer_id_start), ("length", response.producer_id_length))
+
+    def _createtopic(self, step: CreateTopic) -> tuple[str | None, tuple[()]]:
+        return self._admin("create-topic", name=step.topic, assignments=[list(r) for r in step.assignments],
+                           configs=dict(step.configs))
+
+    def _deletetopic(self, step: DeleteTopic) -> tuple[str | None, tuple[()]]:
+        return self._admin("delete-topic", name=step.topic)
+
+    def _addpartition(self, step: AddPartition) -> tuple[str | None, tuple[()]]:
+        return self._admin("create-partitions", name=step.topic, count=step.count, assignments=[list(step.replicas)])
+
+    def _reassign(self, step: Reassign) -> tuple[str | None, tuple[()]]:
+        replicas = None if step.replicas is None else list(step.replicas)
+        return self._admin("reassign", topic=step.topic, partition=0, replicas=replicas)
+
+    def _elect(self, step: Elect) -> tuple[str | None, tuple[()]]:
+        kind = "unclean" if step.unclean else "preferred"
+        return self._admin("elect-leader", topic=step.topic, partition=0, election_type=kind)
+
+    def _setconfig(self, step: SetConfig) -> tuple[str | None, tuple[()]]:
+        return self._admin("alter-config", resource_type="topic", resource_name=step.topic, key=step.name,
+                           value=step.value)
+
+    def _admin(self, operation: str, **arguments: Any) -> tuple[str | None, tuple[()]]:
+        response = self._world.ask(protocol.EnvelopeRequest(1, protocol.AdminRequest(operation, arguments)))
+        return response.error, ()
