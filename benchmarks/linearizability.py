@@ -48,6 +48,10 @@ def _crashing(share: float, bad: bool) -> Callable[[], list[Operation]]:
     return lambda: generate(TrueRegister, 10, 1_000, 7, crashed=share, bad=bad)
 
 
+def _crowded(values: int, bad: bool) -> Callable[[], list[Operation]]:
+    return lambda: generate(lambda: TrueRegister(values), 100, 10_000, 3, bad=bad)
+
+
 CASES = [
     Case("10 clients, 10,000 operations", lambda: generate(TrueRegister, 10, 10_000, 1), _REGISTER, "register"),
     Case("10 clients, 10,000 operations, bad", lambda: generate(TrueRegister, 10, 10_000, 1, bad=True), _REGISTER,
@@ -56,9 +60,10 @@ CASES = [
          "register"),
     *(Case(f"1,000 operations, {share} % crashed{', bad' * bad}", _crashing(share / 100, bad), _REGISTER, "register")
       for share in (2, 5, 10) for bad in (False, True)),
-    Case("100 clients, 10,000 operations", lambda: generate(TrueRegister, 100, 10_000, 3), _REGISTER, "register"),
-    Case("100 clients, 10,000 operations, bad", lambda: generate(TrueRegister, 100, 10_000, 3, bad=True), _REGISTER,
-         "register"),
+    *(Case(f"100 clients, 10,000 operations{', bad' * bad}", _crowded(5, bad), _REGISTER, "register")
+      for bad in (False, True)),
+    *(Case(f"100 clients, 10,000, ten values{', bad' * bad}", _crowded(10, bad), _REGISTER, "register")
+      for bad in (False, True)),
     Case("10 clients, 1,000,000 operations", lambda: generate(TrueRegister, 10, 1_000_000, 4), _REGISTER, "register",
          ("compiled",)),
     Case("queue, 10 clients, 2,000 operations", lambda: generate(TrueQueue, 10, 2_000, 5), models.FifoQueue(), "queue"),
