@@ -150,7 +150,7 @@ class ZooKeeperLog(Findings):
     def _on_append(self, event: Event, node: int) -> None:
         log = self._log(node)
         log.cut(event.value["base_offset"])
-        for zxid, digest, kind in event.value["entries"]:
+        for zxid, digest, kind, _, _ in event.value["entries"]:
             before = log.last_zxid() if log.entries or not log.base_zxid else None
             self._match(event, node, zxid, digest, kind, before)
             log.entries.append((zxid, digest))

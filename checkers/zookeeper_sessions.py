@@ -3,8 +3,8 @@
 *ZkSingleSystemImage.* A client never sees an older state than it has seen, whichever server it moves to. Example: a
 client has read at zxid 0x500000007 and is let in by a server whose last zxid is 0x500000003.
 
-*ZkClientOrder.* A session's requests are answered in the order in which they were made. Example: the answer to request
-9 comes after that to request 10.
+*ZkClientOrder.* A session's requests take effect, and are answered, in the order in which they were made. Example: a
+client has moved to another server and written there, and what it had asked of the first one before is logged behind.
 
 *ZkEphemeralsGone.* Once a session has ended nothing of it is left and nothing of it takes effect. Example: a session
 was closed at zxid 0x500000007, and a read at 0x500000009 still shows an ephemeral of it.
@@ -33,15 +33,17 @@ _WRITES = frozenset({"Create", "Delete", "SetData", "SetAcl", "Multi"})
 class _Session:
     """What one session's client has seen.
 
+    logged: its last write that took effect, (zxid, request, event).
     data, child: the watches it holds: path -> (the zxid that it has seen there, None where nothing was; event).
     """
 
-    __slots__ = ("child", "data", "xid", "zxid")
+    __slots__ = ("child", "data", "logged", "xid", "zxid")
 
     def __init__(self) -> None:
         #: (the last, event)
         self.xid = (0, -1)
         self.zxid = (0, -1)
+        self.logged = (0, 0, -1)
         self.data: dict[str, tuple[int | None, int]] = {}
         self.child: dict[str, tuple[int, int]] = {}
 
@@ -51,7 +53,8 @@ class ZooKeeperSessions(Findings):
 
     name = "zookeeper-sessions"
     needs = frozenset({"zk-session", "zk-answered", "zk-watch"})
-    consumes = frozenset({"zk-session", "zk-session-expired", "zk-session-attached", "zk-answered", "zk-watch"})
+    consumes = frozenset({
+        "zk-append", "zk-session", "zk-session-expired", "zk-session-attached", "zk-answered", "zk-watch"})
 
     def __init__(self, header: dict[str, Any]) -> None:
         super().__init__(header)
@@ -68,6 +71,8 @@ class ZooKeeperSessions(Findings):
         """Take the next event."""
         if event.f == "zk-answered":
             self._on_answered(event)
+        elif event.f == "zk-append":
+            self._on_append(event)
         elif event.f == "zk-watch":
             self._on_watch(event)
         elif event.f == "zk-session-attached":
@@ -78,7 +83,13 @@ class ZooKeeperSessions(Findings):
             self._on_expired(event)
 
     def _session(self, event: Event) -> _Session:
-        return self._sessions.setdefault(event.value["session"], _Session())
+        return self._of(event.value["session"])
+
+    def _of(self, session: int) -> _Session:
+        found = self._sessions.get(session)
+        if found is None:
+            found = self._sessions[session] = _Session()
+        return found
 
     # --- sessions -----------------------------------------------------------------------------------------------------
 
@@ -109,6 +120,21 @@ class ZooKeeperSessions(Findings):
                 f"At {seconds(event.time_us)} leader {event.node} expired session {event.value['session']} "
                 f"{seconds(silent_us)} after it last heard of its client; its time-out is {seconds(timeout_us)}.",
                 event)
+
+    def _on_append(self, event: Event) -> None:
+        for zxid, _, kind, session, request in event.value["entries"]:
+            if not request or kind == "Error":
+                continue
+            last_zxid, last, index = self._of(session).logged
+            if zxid <= last_zxid:
+                continue
+            if request < last:
+                self.violate(
+                    CLIENT_ORDER,
+                    f"At {seconds(event.time_us)} server {event.node} logged request {request} of session {session} as "
+                    f"zxid {zxid:#x}, behind its later request {last} (zxid {last_zxid:#x}, event {index}).", event,
+                    (index,))
+            self._of(session).logged = (zxid, request, event.index)
 
     # --- answers ------------------------------------------------------------------------------------------------------
 

@@ -28,8 +28,13 @@ class ZooKeeperHistory:
         self.observe("zk-state", node, value, current_epoch=epoch, accepted_epoch=accepted_epoch)
 
     def append(self, node: int, base_offset: int, *entries: tuple[int, str]) -> None:
-        listed = [[zxid, digest, "SetData"] for zxid, digest in entries]
+        listed = [[zxid, digest, "SetData", 7, 0] for zxid, digest in entries]
         self.observe("zk-append", node, {"base_offset": base_offset, "entries": listed})
+
+    def log_request(self, zxid: int, session: int, request: int, kind: str = "SetData") -> None:
+        """Server 1 logs what a session has asked for."""
+        entry = [zxid, f"{zxid}", kind, session, request]
+        self.observe("zk-append", 1, {"base_offset": zxid & 0xFFFFFFFF, "entries": [entry]})
 
     def apply(self, node: int, zxid: int, digest: str = "t") -> None:
         self.observe("zk-apply", node, {"zxid": zxid, "digest": digest}, current_epoch=zxid >> 32)
@@ -287,6 +292,23 @@ def test_answers_in_order_with_a_gap_are_no_offence():
     history = ZooKeeperHistory()
     history.answer(7, 1, "Sync", E1 + 1)
     history.answer(7, 3, "Sync", E1 + 1)
+    assert history.rules() == []
+
+
+def test_a_write_that_overtakes_an_earlier_one():
+    history = ZooKeeperHistory()
+    history.log_request(E1 + 1, 7, 6)
+    history.log_request(E1 + 2, 7, 5)
+    assert history.rules() == ["ZkClientOrder"]
+
+
+def test_writes_of_others_refusals_and_what_an_older_leader_logs_late_are_no_offence():
+    history = ZooKeeperHistory()
+    history.log_request(E2 + 1, 7, 6)
+    history.log_request(E2 + 2, 8, 5)
+    history.log_request(E2 + 3, 7, 5, kind="Error")
+    history.log_request(E2 + 4, 7, 0, kind="CloseSession")
+    history.observe("zk-append", 2, {"base_offset": 0, "entries": [[E1 + 1, "x", "SetData", 7, 5]]})
     assert history.rules() == []
 
 

@@ -7,6 +7,24 @@ from zookeeper_workload import VersionedRegister, run_with_faults
 from fencepost.checkers.linearizability import linearizable
 from fencepost.model.bugs.zookeeper import BUGS
 from fencepost.model.protocol.zookeeper import CheckOp, CreateOp, SetDataOp
+from fencepost.model.zookeeper.service import ClientService
+from fencepost.model.zookeeper.sessions import SessionTracker
+from fencepost.model.zookeeper.synthesis import synthesise
+
+
+class LetsAnybodyIn(ClientService):
+    """A server that does not look at what its clients have seen."""
+
+    def is_behind_client(self, last_zxid_seen):
+        return False
+
+
+class NobodyMoves(SessionTracker):
+    """A leader that does not know which connection a session has left."""
+
+    def has_moved(self, owner, sender):
+        return False
+
 
 PATCHES = {bug.bug_id: bug.patches for bug in BUGS}
 
@@ -139,6 +157,29 @@ def test_everything_acknowledged_survives_a_power_cut_of_all():
     assert ensemble.violations() == []
 
 
+def test_an_ensemble_can_start_with_a_tree():
+    snapshot = synthesise([("/a", "x"), ("/a/b", ""), ("/a/c", "")])
+    ensemble = Ensemble(3, snapshot=snapshot)
+    leader = ensemble.settle()
+    assert leader.peer.leader.epoch == 2
+    host = ensemble.client()
+    assert ensemble.ask(host, "get_children", "/a").value == ("b", "c")
+    assert ensemble.ask(host, "create", "/a/s-", "", sequential=True).path == "/a/s-0000000002"
+    for node in ensemble.servers.values():
+        node.power_off()
+        node.start()
+    ensemble.settle()
+    assert {node.peer.tree.child_count("/a") for node in ensemble.servers.values()} == {3}
+    assert ensemble.violations() == []
+
+
+@pytest.mark.parametrize(("znodes", "words"), [
+    ([("/a/b", "")], "/a/b: its parent is missing"), ([("/a", ""), ("/a", "")], "/a: it is there already")])
+def test_a_tree_to_start_with_must_hold_together(znodes, words):
+    with pytest.raises(ValueError, match=words):
+        synthesise(znodes)
+
+
 # --- clients ----------------------------------------------------------------------------------------------------------
 
 
@@ -181,23 +222,27 @@ def test_a_deposed_leader_that_was_paused_can_answer_a_sync_with_old_data():
     raise AssertionError("no paused leader served its old data")
 
 
-def test_a_client_is_refused_by_a_server_that_is_behind_it():
-    ensemble = Ensemble(3)
+def meet_a_server_that_is_behind(patches=()) -> Ensemble:
+    """A client has seen a write at the leader and comes to a follower that has not heard of it."""
+    ensemble = Ensemble(3, patches=patches)
     leader = ensemble.settle()
     follower = ensemble.followers()[0]
-    host = ensemble.client(servers=(leader.node_id, follower.node_id))
-    ensemble.network.extra_latency_us[leader.node_id, follower.node_id] = 300 * MS
-    ensemble.run_until(lambda: host.client.state == "connected")
-    ensemble.network.cut(host.node_id, follower.node_id)
-    ensemble.run_until(
-        lambda: host.client.state == "connected" and leader.peer.service.clients == 1, limit_us=5 * SECOND)
+    host = ensemble.client(servers=(leader.node_id,))
+    ensemble.network.cut(leader.node_id, follower.node_id)
     assert ensemble.ask(host, "create", "/a", "x").error is None
-    ensemble.network.uncut(host.node_id, follower.node_id)
-    ensemble.network.cut(host.node_id, leader.node_id)
-    ensemble.run(2 * SECOND)
-    attached = [event.value for event in ensemble.events("zk-session-attached") if event.node == follower.node_id]
-    assert all(value["zxid"] >= value["last_zxid_seen"] for value in attached)
+    host.client._servers = [follower.node_id]
+    host.client._next_server = 0
+    host.client._lose()
+    ensemble.run(500 * MS)
+    return ensemble
+
+
+def test_a_client_is_refused_by_a_server_that_is_behind_it():
+    ensemble = meet_a_server_that_is_behind()
+    assert ensemble.hosts[0].seen == ["connected", "disconnected"]
     assert ensemble.violations() == []
+    broken = meet_a_server_that_is_behind((LetsAnybodyIn,))
+    assert {violation.rule for violation in broken.violations()} == {"ZkSingleSystemImage"}
 
 
 def test_pipelined_requests_are_answered_in_order_with_reads_behind_writes():
@@ -302,25 +347,32 @@ def test_closing_a_session_takes_its_ephemerals_at_once():
     assert ensemble.events("zk-session-expired") == []
 
 
-def test_the_write_of_a_connection_that_the_session_has_left_is_refused():
-    ensemble = Ensemble(3)
+def leave_a_write_behind(patches=()) -> Ensemble:
+    """What a client has asked for is on its way through a slow server when it moves to another one and writes there."""
+    ensemble = Ensemble(3, patches=patches)
     ensemble.settle()
     one, other = (node.node_id for node in ensemble.followers())
     host = ensemble.client(servers=(one, other))
     assert ensemble.ask(host, "create", "/a", "").error is None
     server = next(node for node in ensemble.servers.values() if node.peer.service.clients)
-    # What the client has asked for is on its way through a slow server when it moves to the other one.
-    leader = ensemble.leader()
-    ensemble.network.extra_latency_us[server.node_id, leader.node_id] = 200 * MS
+    ensemble.network.extra_latency_us[server.node_id, ensemble.leader().node_id] = 200 * MS
     host.client.set_data("/a", "late", -1, lambda result: None)
     ensemble.run(5 * MS)
-    ensemble.network.cut(server.node_id, host.node_id)
-    ensemble.network.cut(host.node_id, server.node_id)
+    ensemble.cut_both(server.node_id, host.node_id)
     host.client._lose()
     ensemble.run_until(lambda: host.client.state == "connected")
+    assert ensemble.ask(host, "set_data", "/a", "new", -1).error is None
     ensemble.run(SECOND)
-    assert leader.peer.tree.get("/a").version == 0
+    return ensemble
+
+
+def test_the_write_of_a_connection_that_the_session_has_left_is_refused():
+    ensemble = leave_a_write_behind()
+    assert ensemble.leader().peer.tree.get("/a").data == "new"
     assert ensemble.violations() == []
+    broken = leave_a_write_behind((NobodyMoves,))
+    assert broken.leader().peer.tree.get("/a").data == "late"
+    assert {violation.rule for violation in broken.violations()} == {"ZkClientOrder"}
 
 
 # --- watches ----------------------------------------------------------------------------------------------------------

@@ -121,13 +121,18 @@ class DataTree:
             length, count)
 
     @property
+    def size(self) -> int:
+        """How many znodes there are."""
+        return len(self._nodes)
+
+    @property
     def digest(self) -> str:
         """Equal for equal trees; it costs nothing, for every change keeps it up to date."""
         return f"{self._digest:016x}"
 
     def describe(self) -> dict[str, Any]:
         """The size of the tree as plain data."""
-        return {"zxid": self.last_zxid, "znodes": len(self._nodes), "sessions": len(self.sessions)}
+        return {"zxid": self.last_zxid, "znodes": self.size, "sessions": len(self.sessions)}
 
     # --- snapshots ----------------------------------------------------------------------------------------------------
 

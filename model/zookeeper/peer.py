@@ -151,8 +151,9 @@ class QuorumPeer:
         self.node.observe("zk-session", value=value)
 
     def _draw_snapshot_distance(self) -> int:
-        """Between half of snapCount and all of it, so that not all servers take their snapshots at once."""
-        half = max(1, self.config.snap_count // 2)
+        """Between half of snapCount and all of it, so that not all servers take their snapshots at once; later
+        where the tree is large, for the simulation pays for each copy."""
+        half = max(1, self.config.snap_count // 2, self.tree.size // 10)
         return half + self._random.below(half)
 
     def describe(self) -> dict[str, Any]:

@@ -18,6 +18,7 @@ LOG_FILE = "zookeeper-log"
 SNAPSHOT_FILE = "zookeeper-snapshot"
 ACCEPTED_EPOCH_FILE = "zookeeper-accepted-epoch"
 CURRENT_EPOCH_FILE = "zookeeper-current-epoch"
+LOG_BASE_FILE = "zookeeper-log-base"
 
 Then = Callable[..., None]
 
@@ -33,7 +34,7 @@ class Storage:
         self._accepted: Cell[int] = disk.cell(ACCEPTED_EPOCH_FILE, 0)
         self._current: Cell[int] = disk.cell(CURRENT_EPOCH_FILE, 0)
         #: The zxid up to which the log no longer holds transactions.
-        self._base: Cell[int] = disk.cell("zookeeper-log-base", 0)
+        self._base: Cell[int] = disk.cell(LOG_BASE_FILE, 0)
         self._waiting: list[tuple[Then, tuple[Any, ...]]] = []
         self._syncing = False
         self._saving = False
@@ -88,7 +89,9 @@ class Storage:
             base_offset = self._log.end_offset
             for each in transactions:
                 self._log.append(self._node.now_us, each)
-            entries = [[each.zxid, each.digest, type(each.body).__name__[:-3]] for each in transactions]
+            entries = [
+                [each.zxid, each.digest, type(each.body).__name__[:-3], each.session_id, each.cxid]
+                for each in transactions]
             self._node.observe("zk-append", value={"base_offset": base_offset, "entries": entries})
         self.flush(then, *args)
 

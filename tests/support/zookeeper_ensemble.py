@@ -15,7 +15,9 @@ from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.protocol.zookeeper import Identity, WatchEvent, ZkResult
 from fencepost.model.zookeeper.client import ClientTimeouts, ZooKeeperClient
+from fencepost.model.zookeeper.data_tree import Snapshot
 from fencepost.model.zookeeper.server import ZooKeeperServer
+from fencepost.model.zookeeper.synthesis import plant
 
 MS = 1_000
 SECOND = 1_000_000
@@ -63,7 +65,7 @@ class Ensemble:
 
     def __init__(
         self, servers: int = 3, seed: int = 1, patches: Sequence[type] = (), session_timeout_us: int = 1000 * MS,
-        physics: Physics | None = None, **changes: Any,
+        physics: Physics | None = None, snapshot: Snapshot | None = None, **changes: Any,
     ) -> None:
         self.recorder = Recorder()
         physics = physics or Physics(retransmission_us=20_000, connection_break_us=SECOND, dirty_expire_us=3 * SECOND)
@@ -78,6 +80,8 @@ class Ensemble:
             for node_id in ids}
         self.hosts: list[ClientHost] = []
         for node in self.servers.values():
+            if snapshot is not None:
+                plant(node.disk, snapshot)
             node.start()
 
     @property
