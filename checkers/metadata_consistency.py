@@ -10,7 +10,8 @@ the same epochs, and never ahead of what a leader has committed.
 *BrokerEpochUnique.* A broker epoch stands for one incarnation of one broker, and a broker's next one is higher.
 
 *BrokerEpochOnlyOnRestart.* The same incarnation keeps its broker epoch. Example: broker 11's registration is answered
-too late, it asks again, and gets another epoch that fences its own requests (KAFKA-16952).
+too late, it asks again, and gets another epoch that fences its own requests (KAFKA-16952). With ZooKeeper a new session
+means a new broker epoch, so that the rule does not hold there.
 
 *PartitionEpochMonotone.* An accepted ISR change expects the partition epoch that the partition has; nothing sets a
 partition's epochs back.
@@ -47,6 +48,7 @@ class MetadataConsistency(Findings):
         super().__init__(header)
         offered = header.get("observations")
         self._sees_commits = offered is None or "raft-high-watermark" in offered
+        self._keeps_broker_epochs = header.get("mode") != "zk"
         self._committed_end = -1
         #: end offset -> digest, epoch and event of the first that applied it
         self._images: dict[int, tuple[str, int, Event]] = {}
@@ -164,7 +166,7 @@ class MetadataConsistency(Findings):
     def _violate_same_incarnation(
         self, event: Event, broker: int, incarnation: str, before: int, epoch: int, index: int,
     ) -> None:
-        if self._reregistered.setdefault((broker, epoch), False):
+        if not self._keeps_broker_epochs or self._reregistered.setdefault((broker, epoch), False):
             return
         self._reregistered[(broker, epoch)] = True
         self.violate(

@@ -90,3 +90,13 @@ def test_a_controller_that_writes_without_a_check_is_found(on):
     assert world.active != [1]
     assert (world.state().leader == 2) == on
     assert (judged(world, ZkWriteFencing({"mode": "zk"})) > 0) == on
+
+
+@pytest.mark.parametrize(("mode", "rules"), [("zk", []), ("kraft", ["BrokerEpochOnlyOnRestart"])])
+def test_a_new_session_gives_the_same_process_a_new_broker_epoch(mode, rules):
+    history = WrittenHistory(mode=mode)
+    history.commit(100)
+    for offset, epoch in ((1, 7), (2, 9)):
+        fields = {"broker_id": 11, "incarnation_id": "a", "broker_epoch": epoch, "fenced": False}
+        history.applied(1, offset + 1, f"image {offset}", (offset, "RegisterBrokerRecord", fields))
+    assert history.rules() == rules

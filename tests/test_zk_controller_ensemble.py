@@ -6,13 +6,19 @@ import pytest
 from zk_brokers import CONFIG, ZkBrokerNode
 from zookeeper_ensemble import MS, SECOND, Ensemble
 
+from fencepost.checkers.epoch_fencing import EpochFencing
+from fencepost.checkers.metadata_consistency import MetadataConsistency
 from fencepost.checkers.single_controller import SingleController
 from fencepost.checkers.zk_write_fencing import ZkWriteFencing
+from fencepost.histories.vocabulary import OBSERVATIONS
 from fencepost.model.kernel.randomness import Stream
 from fencepost.model.zk_controller import znodes
+from fencepost.model.zk_controller.cluster_metadata import ClusterMetadata
 from fencepost.model.zk_controller.kafka_zk_client import KafkaZkClient
 from fencepost.model.zk_controller.persistent_paths import create_chroot
 from fencepost.model.zookeeper.client import ClientTimeouts, ZooKeeperClient
+from fencepost.model.zookeeper.peer import QuorumPeer
+from fencepost.model.zookeeper.transactions import Transaction
 
 FIRST_BROKER = 11
 
@@ -32,11 +38,26 @@ class EnsembleBroker(ZkBrokerNode):
         pass
 
 
+class ReportingPeer(QuorumPeer):
+    """A server that reports what its transactions do to Kafka's metadata."""
+
+    def apply(self, transaction: Transaction) -> None:
+        """Follow the tree, wherever it has been meanwhile."""
+        metadata = self.__dict__.setdefault("metadata", ClusterMetadata(self.node))
+        if metadata.last_zxid != self.tree.last_zxid:
+            nodes = self.tree.snapshot().nodes
+            metadata.resync(
+                [(path, node.data, node.version, node.czxid, node.mzxid) for path, node in nodes.items()],
+                self.tree.last_zxid)
+        super().apply(transaction)
+        metadata.apply(transaction)
+
+
 class Cluster:
     """Three servers and three brokers, 11 to 13, under a chroot."""
 
     def __init__(self, chroot: str = "", seed: int = 1) -> None:
-        self.ensemble = Ensemble(seed=seed)
+        self.ensemble = Ensemble(seed=seed, patches=() if chroot else (ReportingPeer,))
         self.ensemble.settle()
         self.host = self.ensemble.client(chroot=chroot)
         if chroot:
@@ -80,7 +101,11 @@ class Cluster:
         self.ensemble.run(SECOND)
 
     def check(self) -> None:
-        for checker in (SingleController({"mode": "zk"}), ZkWriteFencing({"mode": "zk"})):
+        offered = [name for name in OBSERVATIONS if not name.startswith("raft-")]
+        header = {"mode": "zk", "observations": offered}
+        for checker in (
+            SingleController(header), ZkWriteFencing(header), MetadataConsistency(header), EpochFencing(header),
+        ):
             for event in self.ensemble.recorder.events:
                 if event.f in checker.consumes:
                     checker.feed(event)

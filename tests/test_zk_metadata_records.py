@@ -98,9 +98,26 @@ def test_failed_transactions_and_other_clusters_say_nothing():
 
 def test_a_tree_that_was_loaded_is_where_it_goes_on():
     records = MetadataRecords()
-    records.load([(znodes.topic_path("orders"), TOPIC, 0, 1), (znodes.state_path("orders", 0), STATE, 4, 2)])
+    records.resync([
+        (znodes.topic_path("orders"), TOPIC, 0, 1, 1), (znodes.state_path("orders", 0), STATE, 4, 2, 8)], 8)
     [(_, record)] = records.apply(9, SetDataTxn(znodes.state_path("orders", 0), STATE, 5))
     assert (record.topic_id, record.partition_epoch) == ("orders@1", 5)
+
+
+def test_what_was_not_seen_one_by_one_is_told_by_difference():
+    records = with_topic()
+    records.apply(3, create(znodes.broker_path(1), znodes.BrokerZnode(1, "1-a")))
+    records.apply(4, create(znodes.topic_path("gone"), TOPIC._replace(topic_id="gone@1")))
+    tree = [
+        (znodes.topic_path("orders"), TOPIC, 0, 1, 1),
+        (znodes.state_path("orders", 0), STATE._replace(isr=(1,)), 1, 2, 7),
+        (znodes.broker_path(1), znodes.BrokerZnode(1, "1-b"), 1, 6, 6)]
+    assert records.resync(tree, 9) == [
+        (offset_of(5) + 500, kraft.UnregisterBrokerRecord(1, 3)),
+        (offset_of(6), kraft.RegisterBrokerRecord(1, "1-b", 6, fenced=False)),
+        (offset_of(7), kraft.PartitionRecord("orders@1", 0, (1, 2), (1,), (), (), 1, 0, 1)),
+        (offset_of(9) + 500, kraft.RemoveTopicRecord("gone@1"))]
+    assert records.resync(tree, 9) == []
 
 
 # --- as a server reports it -------------------------------------------------------------------------------------------
@@ -138,6 +155,7 @@ def test_servers_that_applied_and_that_loaded_have_the_same_image():
     ), 1):
         applied.apply(transaction(zxid, 7, zxid, body))
     loaded.load([
-        (znodes.broker_path(1), broker, 0, 4), (znodes.topic_path("orders"), TOPIC, 0, 1), (path, state, 1, 2)])
+        (znodes.broker_path(1), broker, 0, 4, 4), (znodes.topic_path("orders"), TOPIC, 0, 1, 1),
+        (path, state, 1, 2, 3)], 4)
     assert loaded.image.digest == applied.image.digest
     assert recorder.events == []

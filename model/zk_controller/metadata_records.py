@@ -31,6 +31,9 @@ from fencepost.model.zookeeper.transactions import CloseSessionTxn, CreateTxn, D
 
 RECORDS_PER_TRANSACTION = 1_000
 
+#: (path, data, version, czxid, mzxid) of a znode
+TreeNode = tuple[str, Any, int, int, int]
+
 #: (path, data or None, version, deleted)
 Change = tuple[str, Any, int, bool]
 
@@ -45,9 +48,8 @@ class MetadataRecords:
 
     def __init__(self, chroot: str = "") -> None:
         self._chroot = chroot.rstrip("/")
-        self._forget()
-
-    def _forget(self) -> None:
+        #: path -> (version, czxid) of every znode
+        self._seen: dict[str, tuple[int, int]] = {}
         self._brokers: dict[int, tuple[znodes.BrokerZnode, int]] = {}
         self._topic_ids: dict[str, str] = {}
         self._assignments: dict[str, dict[int, ReplicaAssignment]] = {}
@@ -57,20 +59,44 @@ class MetadataRecords:
 
     def apply(self, zxid: int, body: Any) -> list[tuple[int, Any]]:
         """(offset, record) for everything that the transaction changes in Kafka's metadata."""
-        records: list[Any] = []
+        numbered: list[tuple[int, Any]] = []
         for change in self._changes(body):
-            records += self._records(zxid, *change)
-        return list(enumerate(records, offset_of(zxid)))
+            self._note(numbered, offset_of(zxid), zxid, change)
+        return numbered
 
-    def load(self, znodes_found: Iterable[tuple[str, Any, int, int]]) -> list[tuple[int, Any]]:
-        """Begin from a whole tree: (path, data, version, czxid) of every znode, parents first; its records."""
-        self._forget()
-        records: list[tuple[int, Any]] = []
-        for path, data, version, czxid in znodes_found:
-            local = self._local(path)
-            if local is not None:
-                records += enumerate(self._records(czxid, local, data, version, False), offset_of(czxid))
-        return records
+    def resync(self, tree: Iterable[TreeNode], last_zxid: int) -> list[tuple[int, Any]]:
+        """As `apply`, for transactions that were not seen one by one, from the tree that they led to.
+
+        A znode's last change stands for all of them. When a znode went is not known: at the latest before it was
+        created anew, or with the last transaction; its record gets an offset that no other has.
+        """
+        found = {local: node for path, *node in tree if (local := self._local(path)) is not None}
+        changes: list[tuple[int, int, Change]] = []
+        for path, (_, czxid) in self._seen.items():
+            if path not in found:
+                changes.append((offset_of(last_zxid) + RECORDS_PER_TRANSACTION // 2, last_zxid, _gone(path)))
+            elif found[path][2] != czxid:
+                before = found[path][2] - 1
+                changes.append((offset_of(before) + RECORDS_PER_TRANSACTION // 2, before, _gone(path)))
+        for path, (data, version, czxid, mzxid) in found.items():
+            if self._seen.get(path) != (version, czxid):
+                changes.append((offset_of(mzxid), mzxid, (path, data, version, False)))
+        numbered: list[tuple[int, Any]] = []
+        for offset, zxid, change in sorted(changes, key=lambda each: (each[0], len(each[2][0]), each[2][0])):
+            self._note(numbered, offset, zxid, change, found.get(change[0], (0, 0, zxid))[2])
+        return numbered
+
+    def _note(
+        self, numbered: list[tuple[int, Any]], offset: int, zxid: int, change: Change, czxid: int | None = None,
+    ) -> None:
+        """Add the records of a change, at the offset or behind those that are there already."""
+        path, data, version, deleted = change
+        known = self._seen.pop(path, (0, zxid))[1]
+        if not deleted:
+            self._seen[path] = (version, known if czxid is None else czxid)
+        for record in self._records(zxid if czxid is None else czxid, path, data, version, deleted):
+            follows = bool(numbered) and numbered[-1][0] >= offset
+            numbered.append((numbered[-1][0] + 1 if follows else offset, record))
 
     # --- transactions -------------------------------------------------------------------------------------------------
 
@@ -178,6 +204,10 @@ class MetadataRecords:
         if data is None:
             return []
         return [ProducerIdsRecord(data.broker_id, -1, data.first_producer_id + data.block_size)]
+
+
+def _gone(path: str) -> Change:
+    return path, None, -1, True
 
 
 _Handler = Callable[[MetadataRecords, int, str, Any, int], list[Any]]
