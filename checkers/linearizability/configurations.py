@@ -4,6 +4,8 @@ A configuration is what a partial linearization amounts to: the object's state a
 stands for every choice between `low` and `high` (see ABS in prunings.py); without ABS the two are equal.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 
@@ -23,6 +25,10 @@ class Configuration(NamedTuple):
     crashed: int
     idle: bool
     path: Any
+
+
+#: `Configuration(*fields)` from a tuple of the fields, at half the cost: millions of them are made.
+configured: Callable[[tuple[int, int, int, int, bool, Any]], Configuration] = partial(tuple.__new__, Configuration)
 
 
 class Antichain:

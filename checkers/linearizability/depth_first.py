@@ -67,7 +67,9 @@ class DepthFirst(SteppedSearch):
         while (returning := window.returning) is not None and configuration.low & returning.bit:
             configuration = expansion.leave(configuration, returning)
             window.advance()
-            configuration = expansion.enter(configuration, window.pure[window.fresh:])
+            fresh = window.pure[window.fresh:]
+            if fresh:
+                configuration = expansion.enter(configuration, fresh)
             self._spent += 1
         return configuration
 

@@ -1,6 +1,6 @@
 """How one configuration gives others: the moves that both the breadth-first and the depth-first search make."""
 
-from fencepost.checkers.linearizability.configurations import Configuration
+from fencepost.checkers.linearizability.configurations import Configuration, configured
 from fencepost.checkers.linearizability.preparation import Part, Pending
 from fencepost.checkers.linearizability.transitions import REFUSED
 from fencepost.checkers.linearizability.window import Window
@@ -27,7 +27,7 @@ class Expansion:
                 low |= pending.bit
                 high |= pending.bit
                 path = (pending.operation, path)
-        return Configuration(state, low, high, crashed, False, path)
+        return configured((state, low, high, crashed, False, path))
 
     def leave(self, configuration: Configuration, returning: Pending) -> Configuration:
         """The configuration after a return, for the choices in which the operation is done; it must be in `high`.
@@ -39,7 +39,7 @@ class Expansion:
         bit = returning.bit
         if not low & bit:
             path = (-1 - returning.operation, path)
-        return Configuration(state, low & ~bit, high ^ bit, crashed, False, path)
+        return configured((state, low & ~bit, high ^ bit, crashed, False, path))
 
     def successors(self, configuration: Configuration) -> list[Configuration]:
         """Linearize one more pending operation, in every way worth trying.
@@ -97,7 +97,7 @@ class Expansion:
                     high |= pending.bit
                     path = (pending.operation, path)
                     idle = False
-        return Configuration(state, low, high, crashed, idle, path)
+        return configured((state, low, high, crashed, idle, path))
 
     def _after(self, state: int, class_id: int) -> int:
         after = self._memo[class_id].get(state)

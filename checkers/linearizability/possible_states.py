@@ -19,7 +19,7 @@ from fencepost.checkers.linearizability.window import Window
 #: With more states than this it gives up.
 _STATES = 2_000
 #: So many looks at a state and an operation are as much work as looking at one configuration.
-_LOOKS = 8
+_LOOKS = 64
 
 
 class PossibleStates(SteppedSearch):
@@ -32,6 +32,7 @@ class PossibleStates(SteppedSearch):
         self._done: dict[int, int] = {part.transitions.initial: 0}
         self._open: dict[int, int] = {part.transitions.initial: 0}
         self._known = 0
+        self._looks = 0
 
     @property
     def memory_bytes(self) -> int:
@@ -59,6 +60,7 @@ class PossibleStates(SteppedSearch):
                 return Progress.REFUTED
             self._known = pending & ~bit
             self.placed += 1
+            self._spent += 1
             window.advance()
         return Progress.GAVE_UP
 
@@ -71,7 +73,7 @@ class PossibleStates(SteppedSearch):
         changed = list(self._done)
         while changed and len(self._done) <= _STATES:
             state = changed.pop()
-            self._spent += 1 + len(moves) // _LOOKS
+            self._looks += 1 + len(moves)
             for bit, class_id in moves:
                 done, left = self._done[state], self._open[state]
                 if bit and not left & bit:
@@ -86,6 +88,7 @@ class PossibleStates(SteppedSearch):
                 if now != was:
                     self._done[after], self._open[after] = now
                     changed.append(after)
-            if self._spent >= self._allowed:
+            if self._spent + self._looks // _LOOKS >= self._allowed:
+                self._spent, self._looks = self._spent + self._looks // _LOOKS, 0
                 yield
         return Progress.RUNNING

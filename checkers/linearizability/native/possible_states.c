@@ -2,7 +2,7 @@
 #include "search.h"
 
 #define STATES 2000 /* as in ../possible_states.py */
-#define LOOKS 8
+#define LOOKS 64
 
 /* The place of a state among the possible ones, added if need be; FAILED when out of memory. */
 static int place_of(Possible *possible, int32_t state, int words) {
@@ -66,7 +66,7 @@ static int close_moves(Search *search) {
     Window *window = &search->moves.window;
     Part *part = search->moves.part;
     int words = search->moves.layout.live;
-    uint64_t asked = part->memo->asked;
+    uint64_t asked = part->memo->asked, looks = 0;
     for (int is_changed = 1; is_changed;) {
         is_changed = 0;
         for (int32_t place = 0; place < possible->count && possible->count <= STATES; place++) {
@@ -81,10 +81,10 @@ static int close_moves(Search *search) {
             }
             for (int32_t i = 0; i < part->crashed_count; i++)
                 if (window->called[i] && follow(search, place, -1, part->crashed[i].class_id) < 0) return FAILED;
-            search->spent += 1 + (uint64_t)(window->pure_count + window->active_count + part->crashed_count) / LOOKS;
+            looks += (uint64_t)(1 + window->pure_count + window->active_count + part->crashed_count);
         }
     }
-    search->spent += ASKING * (part->memo->asked - asked);
+    search->spent += 1 + looks / LOOKS + ASKING * (part->memo->asked - asked);
     return 0;
 }
 
