@@ -257,3 +257,22 @@ def test_what_a_cut_held_back_arrives_before_what_was_sent_while_it_healed():
         one.ping(2, 8)
         simulation.scheduler.run_until(50_000)
         assert [number for kind, number in kinds(two) if kind == "ping"] == list(range(9))
+
+
+def test_nothing_arrives_behind_what_a_dead_host_cannot_send_again():
+    arrived = set()
+    for seed in range(40):
+        simulation, network, one, two = two_nodes(seed)
+        one.ping(2, 0)
+        simulation.scheduler.run_until(5_000)
+        network.cut(2, 1)
+        for number in range(1, 5):
+            one.ping(2, number)
+            simulation.scheduler.run_until(simulation.scheduler.now_us + 400)
+        network.uncut(2, 1)
+        two.power_off()
+        simulation.scheduler.run_until(100_000)
+        answers = [number for kind, number in kinds(one) if kind == "answer"]
+        assert answers == list(range(len(answers)))
+        arrived.add(len(answers))
+    assert 1 in arrived

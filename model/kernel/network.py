@@ -323,6 +323,8 @@ class Network:
         held = connection.held[direction]
         if not held or not connection.alive:
             return
+        if direction == TO_CLIENT and connection.server_incarnation != connection.server.incarnation:
+            return  # a dead host retransmits nothing, and what came behind the gap never gets through
         if self._link(connection, direction) in self._cuts:
             self._hold(connection, direction)
             return
@@ -375,8 +377,5 @@ class Network:
                 self.close(connection)
                 connection.pending.clear()
                 connection.stream = None
-            elif connection.server is node and connection.alive:
-                if reset:
-                    self.refuse(connection)
-                # A dead host retransmits nothing.
-                connection.held[TO_CLIENT].clear()
+            elif connection.server is node and connection.alive and reset:
+                self.refuse(connection)
