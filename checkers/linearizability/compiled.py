@@ -112,7 +112,7 @@ class CompiledPart:
         part = self._part
         return [
             Entrant(partial(CompiledSearch, part, _DEPTH_FIRST), 1),
-            Entrant(partial(CompiledSearch, part, _POSSIBLE_STATES), 4),
+            Entrant(partial(CompiledSearch, part, _POSSIBLE_STATES), 4, only_refutes=True),
             Entrant(partial(CompiledSearch, part, _BREADTH_FIRST), 4),
             *(Entrant(partial(CompiledSearch, part, _BREADTH_FIRST, width), 1) for width in BEAMS)]
 

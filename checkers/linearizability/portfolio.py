@@ -22,10 +22,12 @@ _GROWTH = 2
 
 
 class Entrant(NamedTuple):
-    """A search worth trying: how to begin it, and its share of each turn."""
+    """A search worth trying: how to begin it, its share of each turn, and whether it can only refute: then what it
+    passes is not placed."""
 
     begin: Callable[[], Search]
     share: int
+    only_refutes: bool = False
 
 
 class SearchablePart(Protocol):
@@ -73,7 +75,7 @@ class Trial:
     placed: int = 0
     turn: int = 0
     waiting: list[Entrant] = field(default_factory=list)
-    begun: list[tuple[Search, int]] = field(default_factory=list)
+    begun: list[tuple[Search, Entrant]] = field(default_factory=list)
     held_bytes: int = 0
 
 
@@ -100,26 +102,27 @@ class Portfolio:
         self.open = [trial for trial in self.open if trial.decided is Progress.RUNNING]
 
     def _turn(self, trial: Trial) -> None:
-        for search, share in list(trial.begun):
-            if self._advance(trial, search, share):
+        for search, entrant in list(trial.begun):
+            if self._advance(trial, search, entrant):
                 return
         while trial.waiting:
-            begin, share = trial.waiting.pop(0)
-            search = begin()
-            trial.begun.append((search, share))
-            if self._advance(trial, search, share):
+            entrant = trial.waiting.pop(0)
+            search = entrant.begin()
+            trial.begun.append((search, entrant))
+            if self._advance(trial, search, entrant):
                 return
 
-    def _advance(self, trial: Trial, search: Search, share: int) -> bool:
+    def _advance(self, trial: Trial, search: Search, entrant: Entrant) -> bool:
         """One search's turn, in slices; True when the part is out of the round."""
-        left = share * trial.turn
+        left = entrant.share * trial.turn
         while left > 0:
             explored = search.explored
             progress = search.advance(min(left, trial.part.slice_work))
             left -= trial.part.slice_work
             explored = search.explored - explored
             trial.explored += explored
-            trial.placed = max(trial.placed, search.placed)
+            if not entrant.only_refutes:
+                trial.placed = max(trial.placed, search.placed)
             if progress is Progress.REFUTED:
                 trial.refuter, progress = search, Progress.GAVE_UP
             by = self._explained(trial)
@@ -163,7 +166,7 @@ class Portfolio:
         return max((search for search, _ in trial.begun), key=lambda search: search.memory_bytes)
 
     def _drop(self, trial: Trial, gone: Search) -> None:
-        trial.begun = [(search, share) for search, share in trial.begun if search is not gone]
+        trial.begun = [(search, entrant) for search, entrant in trial.begun if search is not gone]
         self._hold(trial)
         if not trial.begun and not trial.waiting:
             trial.decided = Progress.GAVE_UP

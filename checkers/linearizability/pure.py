@@ -39,7 +39,7 @@ class PurePart:
         """See `SearchablePart`."""
         part = self._part
         return [
-            Entrant(partial(DepthFirst, part), 1), Entrant(partial(PossibleStates, part), 4),
+            Entrant(partial(DepthFirst, part), 1), Entrant(partial(PossibleStates, part), 4, only_refutes=True),
             Entrant(partial(BreadthFirst, part), 4),
             *(Entrant(partial(BreadthFirst, part, width), 1) for width in BEAMS)]
 
