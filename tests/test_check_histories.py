@@ -143,6 +143,17 @@ def test_the_first_content(fencepost: Command, history: Path) -> None:
             for initial in ("7", "8")] == [0, 1]
 
 
+def test_how_old_readings_may_be(fencepost: Command, tmp_path: Path) -> None:
+    steps = [("write", 1, 0, 1), ("write", 2, 2, 3), ("read", 1, 10, 11)]
+    stale = tmp_path / "stale.jsonl"
+    stale.write_text("".join(
+        json.dumps({"time": time, "type": kind, "process": 0, "f": f, "value": value}) + "\n"
+        for f, value, call, ret in steps for kind, time in (("invoke", call), ("ok", ret))))
+    assert [fencepost("check", stale, "--model", "bounded-staleness", "--option", f"staleness={bound}")[0]
+            for bound in ("7", "6")] == [0, 1]
+    assert "no reading is older than 7" in fencepost("check", stale, "--model", "bounded-staleness")[1]
+
+
 def test_only_keeps_some_functions(fencepost: Command, history: Path) -> None:
     history.write_text(BAD)
     assert fencepost("check", history, "--model", "register", "--only", "write")[0] == 0

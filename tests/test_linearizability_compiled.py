@@ -47,7 +47,7 @@ def _is_installed_from_here() -> bool:
 @pytest.mark.skipif(not _is_installed_from_here(), reason="this tree is not the one installed")
 def test_where_there_is_a_compiler_the_compiled_engine_is_the_one_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FENCEPOST_PURE", raising=False)
-    assert linearizable([Operation(0, 1, "write", 1)], models.REGISTER).engine == "compiled"
+    assert linearizable([Operation(0, 1, "write", 1)], models.REGISTER, specialised=False).engine == "compiled"
 
 
 @built
@@ -56,7 +56,7 @@ def test_the_environment_chooses_the_engine(monkeypatch: pytest.MonkeyPatch, val
     monkeypatch.setenv("FENCEPOST_PURE", value)
     history = [Operation(0, 1, "write", 1)]
     assert linearizable(history, models.REGISTER, specialised=False).engine == engine
-    assert linearizable(history, models.REGISTER, engine="compiled").engine == "compiled"
+    assert linearizable(history, models.REGISTER, engine="compiled", specialised=False).engine == "compiled"
 
 
 def test_without_the_extension_the_compiled_engine_is_refused_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

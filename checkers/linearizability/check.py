@@ -59,21 +59,17 @@ def linearizable(
 
 
 def _judge(portfolio: Portfolio, model: Model, budget: Budget, specialised: bool, analysis: Analysis) -> None:
-    """Near-linear checkers, then the searches, round by round; what they found goes into the analysis.
+    """Near-linear checkers first, then the searches, round by round; what they found goes into the analysis.
 
-    The compiled searches get a round before the near-linear checkers, which are in plain Python: mostly it suffices,
-    and costs less than they do.
+    The former come first even where the search is compiled: what they do not decide they mostly give up at once, and
+    what they do decide has many states, all of which a search would have to ask the model for and keep.
     """
     near_linear = getattr(model, "near_linear", None) if specialised else None
     outcomes: dict[int, PartOutcome] = {}
     limit = ""
     try:
         if near_linear is not None:
-            if analysis.engine == "compiled":
-                portfolio.round()
             for place, trial in enumerate(portfolio.trials):
-                if trial.decided is not Progress.RUNNING:
-                    continue
                 budget.spend(0)
                 outcome = near_linear(trial.part.operations)
                 if outcome is not None:
