@@ -14,7 +14,8 @@ at 4. From one poll to the next a group may move its partitions, so that nothing
 What proves nothing: an empty poll, a poll that fails, a produce with acks=0 or acks=1 that was answered ok. A produce
 whose outcome nobody knows is resolved by the cluster's own log: a record below the high watermark of the newest elected
 leader was appended, wherever its answer went; a note says how many were. Records whose loss was judged (see `excuses`)
-are no longer expected, and partitions of a deleted topic are judged up to what they held.
+are no longer expected, and partitions of a deleted topic are judged up to what they held. A partition of ZooKeeper mode
+that is forked (see `PartitionLedger`) is no one log any more, and not judged.
 """
 
 from typing import Any
@@ -131,8 +132,11 @@ class ClientLogs(Findings):
         return self._places[key, offset, record]
 
     def _find(self, key: str, offset: int, record: str) -> PartitionLedger | None:
-        for partition, entry in self._ledger.written(key, record):
-            if entry.offset == offset and (partition.is_committed(entry) or partition.is_owed(entry)):
+        """A retry may have written the record there in several epochs; if one is lost for good, so is the read."""
+        written = [(p, entry) for p, entry in self._ledger.written(key, record) if entry.offset == offset]
+        for partition in dict.fromkeys(partition for partition, _ in written if not partition.forked):
+            entries = [entry for found, entry in written if found is partition]
+            if any(map(partition.is_committed, entries)) or all(map(partition.is_owed, entries)):
                 return partition
         return None
 
@@ -141,7 +145,7 @@ class ClientLogs(Findings):
     ) -> int:
         """Judge one partition; returns how many appends the cluster's log resolved."""
         committed = partition.committed
-        if not committed or committed[0].record not in self._produces:
+        if partition.forked or not committed or committed[0].record not in self._produces:
             return 0
         operations, resolved = [], 0
         for entry in committed:

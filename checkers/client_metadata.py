@@ -6,6 +6,9 @@ began after another one was answered ok is committed behind it, and a name is bo
 `create-topic` of "orders" is answered ok at 5.0 s; an `alter-config` that begins at 6.0 s is committed at an offset
 before it.
 
+With ZooKeeper several deletions of one topic may be answered ok: each has found the topic, and waited until it was
+gone.
+
 Writes are placed where their committed records lie. One whose outcome its client does not know is resolved by the
 cluster's own log: it took effect if a record of the log is its work, else it did not; a note counts both. Where two
 writes that may have done the same cannot be told apart, their records are left out. Reads are judged by
@@ -97,6 +100,7 @@ class ClientMetadata(Findings):
         self._names: dict[str, str] = {}
         self._view = MetadataView(header)
         self._last: Event | None = None
+        self._with_zookeeper = header.get("mode") == "zk"
 
     def feed(self, event: Event) -> None:
         """Take the next event of the history."""
@@ -153,6 +157,8 @@ class ClientMetadata(Findings):
         """Between which events the record was written: its write's, or those of all that may have been it."""
         writes = [write for write in self._writes.get((record.f, record.key), ()) if _may_be(write, record)]
         answered = [write for write in writes if write.answer is not None]
+        if record.f == "delete-topic" and self._with_zookeeper:
+            answered = answered[:1]
         if len(answered) == 1 and answered[0].answer is not None:
             return answered[0].invocation, answered[0].answer, False
         if answered or not writes:

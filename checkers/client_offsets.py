@@ -80,9 +80,9 @@ class ClientOffsets(Findings):
     """Checks the rule at the end of the history, register by register."""
 
     name = "client-offsets"
-    needs = frozenset({"offset-commit-accepted", "coordinator-loading", "group-generation"})
+    needs = frozenset({"offset-commit-accepted", "coordinator-loaded", "group-generation"})
     consumes = frozenset({
-        "offset-commit-accepted", "coordinator-loading", "group-generation", "commit-offsets", "delete-topic",
+        "offset-commit-accepted", "coordinator-loaded", "group-generation", "commit-offsets", "delete-topic",
         *_FETCHES})
 
     def __init__(self, header: dict[str, Any]) -> None:
@@ -116,7 +116,7 @@ class ClientOffsets(Findings):
 
     def _observe(self, event: Event, epoch: int) -> None:
         key = event.key or ""
-        if event.f == "coordinator-loading":
+        if event.f == "coordinator-loaded":
             self._loads[key, epoch] = self._loads.get((key, epoch), 0) + 1
         elif event.f == "group-generation":
             self._joins.setdefault((key, epoch), []).append(event)

@@ -222,6 +222,8 @@ class CommittedOffsets(Findings):
         self._loaded[(event.key or "", epoch)] = loaded_to
         log = self._ledger.named.get(event.key or "")
         leader = None if log is None else log.leaders.get(event.node or -1)
+        # With ZooKeeper a coordinator that is back before anybody noticed loads again, and serves, in its old epoch.
+        self._stable.pop((event.key or "", epoch), None)
         if leader is not None and leader.epoch == epoch and leader.high_watermark >= loaded_to:
             self._stable[(event.key or "", epoch)] = event.index
 

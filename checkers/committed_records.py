@@ -117,7 +117,7 @@ class CommittedRecords(Findings):
                 offset = acknowledged.offset
                 if offset >= len(log) or log[offset].record != acknowledged.record:
                     self._lost(partition, acknowledged, event, "the log of the leader that answered did not hold it")
-            elif entry.epoch < newest.epoch and not newest.holds(entry):
+            elif newest.follows(entry) and not newest.holds(entry):
                 self._lost(partition, acknowledged, event, f"broker {newest.node}, the newest leader, began epoch "
                            f"{newest.epoch} at {seconds(newest.event.time_us)} without it", newest.event.index)
 

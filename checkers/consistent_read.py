@@ -98,7 +98,7 @@ class ConsistentRead(Findings):
     def _check(
         self, partition: PartitionLedger, start: LeaderStart | None, entry: Entry, read: Event, event: Event
     ) -> None:
-        if start is None or start.epoch <= entry.epoch:
+        if start is None or not start.follows(entry):
             return
         held = start.entries[entry.offset].record if entry.offset < len(start.entries) else None
         if held == entry.record or not self._ledger.is_owed(partition, entry, event):

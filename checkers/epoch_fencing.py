@@ -71,10 +71,11 @@ class EpochFencing(Findings):
                 continue
             if sent < own or (sent > own and name in EXACT):
                 age = "old" if sent < own else "newer"
+                about = f" about {event.key}" if event.key else ""
                 self.violate(
                     RULE,
-                    f"At {seconds(event.time_us)} node {node} accepted a {value.get('request', 'request')} about "
-                    f"{event.key} from {value.get('from')} with the {age} {_words(name)} {sent}, while its own is "
+                    f"At {seconds(event.time_us)} node {node} accepted a {value.get('request', 'request')}"
+                    f"{about} from {value.get('from')} with the {age} {_words(name)} {sent}, while its own is "
                     f"{own}. It must be refused.", event)
 
     # --- the controller ---------------------------------------------------------------------------------------------

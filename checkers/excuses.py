@@ -17,6 +17,9 @@ one that stayed in the ISR beside others (KAFKA-18106). With min.insync.replicas
 replicas, or they were emptied in the same batch because they had registered anew; the leader elected is the last-known
 one and lost the record in a disk fault.
 
+*Unseen bounce.* With ZooKeeper no controller could know of the disk fault, or a proposal older than the fault brought
+the replica back into the ISR: see `bounces`.
+
 *Quorum without disks.* So many voters lost synced metadata that what the quorum had committed could be forgotten, and
 the committed metadata did contradict itself afterwards.
 
@@ -33,6 +36,7 @@ from fencepost.histories.event import FAIL, INFO, INVOKE, OK, Event
 
 EXCUSED, SETTING, BROKEN = "excused", "setting", "broken"
 LAST_REPLICA, LAST_KNOWN_LEADER = "last-replica-standing", "last-known-leader"
+UNSEEN_BOUNCE = "unseen-bounce"
 
 
 class Ruling(NamedTuple):
@@ -106,6 +110,13 @@ class Requests:
             return request
         return None
 
+    def is_deletion_asked(self, topic: str, topic_id: str, created: int) -> bool:
+        """Whether somebody has asked, not answered `fail`, for the topic's deletion while this id bore the name."""
+        return any(
+            request.topic_id in (None, topic_id)
+            and not (request.outcome == OK and request.answered is not None and request.answered < created)
+            for request in self.deletions(topic))
+
     def deletions(self, topic: str) -> list[Request]:
         """Every deletion of that name that was not answered `fail`."""
         return [request for request in self._deletions.get(topic, ()) if request.outcome != FAIL]
@@ -147,6 +158,10 @@ class Excuses:
         if self.quorum_forgot:
             return Ruling(EXCUSED, "quorum-lost-its-disks", "too few voters still held the metadata durably",
                           tuple(self._wiped[node] for node in sorted(self._wiped)))
+        if partition.forked:
+            return self._unless_switched_off(
+                UNSEEN_BOUNCE, "a leader had lost its tail in a fault of its disk and led on in its epoch, for no "
+                "controller could know: the replicas' logs have differed since, and nobody finds out", ())
         held = (known.epoch for known in partition.starts if known.epoch < start.epoch and known.holds(entry))
         election = self.unclean_election(partition, max(entry.epoch, max(held, default=-1)), start.epoch)
         if election is not None:
@@ -194,6 +209,8 @@ class Excuses:
     def _lost_by_disk(self, partition: PartitionLedger, fault: DiskFault) -> Ruling:
         lost = f"broker {fault.node} lost it in the disk fault at {seconds(fault.time_us)}"
         events = (fault.event,)
+        if fault.unseen is not None:
+            return self._unless_switched_off(UNSEEN_BOUNCE, f"{lost}, and {fault.unseen}", events)
         if not fault.legitimate:
             return Ruling(BROKEN, "", f"{lost} while it was outside the ISR, and was let in without it", events)
         if not fault.was_last_replica:

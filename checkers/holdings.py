@@ -7,6 +7,7 @@ what it took, for it may excuse a loss and exempts the replica for a while.
 
 from typing import Any
 
+from fencepost.checkers.bounces import Bounces
 from fencepost.checkers.excuses import Excuses, Requests
 from fencepost.checkers.metadata_view import MetadataView, identity
 from fencepost.checkers.partition_ledger import LeaderView, PartitionLedger
@@ -24,6 +25,7 @@ class Holdings:
     """The replicas' logs and the leaders, by partition.
 
     view: the quorum's. partitions: by name ("orders-0/<topic id>"); named: by key, the latest incarnation.
+    bounces: what ZooKeeper mode's controllers noticed of disk faults; None in KRaft mode.
     """
 
     def __init__(self, header: dict[str, Any]) -> None:
@@ -36,6 +38,7 @@ class Holdings:
         self._hosted: dict[int, dict[str, PartitionLedger]] = {}
         self._incarnations: dict[int, str] = {}
         self._written: dict[tuple[str, str], list[tuple[PartitionLedger, Entry]]] = {}
+        self.bounces = Bounces(self.view, self._hosted) if header.get("mode") == "zk" else None
 
     def of(self, event: Event) -> PartitionLedger:
         """The partition that an observation is about."""
@@ -73,6 +76,8 @@ class Holdings:
                           event.index, event.time_us)
         log.faults.append(fault)
         log.outstanding.append(fault)
+        if self.bounces is not None:
+            self.bounces.note_fault(fault)
         for leader in listing:
             leader.shielded[node] = None
 
@@ -126,6 +131,7 @@ class Holdings:
         if event.value.get("deleted"):
             log.cut(0)
             log.hosted = False
+            log.deleted = True
             log.high_watermark = None
             log.outstanding = []
 
@@ -145,7 +151,10 @@ class Holdings:
         log.high_watermark = event.value.get("high_watermark", log.high_watermark)
 
     def _isr_proposed(self, event: Event) -> None:
-        leader = self.of(event).leaders.get(node_of(event))
+        partition = self.of(event)
+        leader = partition.leaders.get(node_of(event))
+        if self.bounces is not None:
+            self.bounces.note_proposal(partition, event)
         if leader is not None and leader.epoch == epoch_of(event):
             leader.set_isr(leader.isr, event.value["maximal_isr"])
 

@@ -17,6 +17,9 @@ records with its disk, is not the last member, and is in the ISR after its new i
 holds every member, so that nothing is committed without one that may be elected.
 
 What one batch of records does is judged after the batch.
+
+With ZooKeeper a broker leaves its ISRs when a controller gets to it, a while after its registration is gone, and broker
+epochs of members are dropped: *NoFencedBrokerInIsr* and *UncleanReplicaExcluded* are rules of KRaft mode.
 """
 
 from typing import Any
@@ -44,6 +47,9 @@ class IsrMembership(Findings):
     def __init__(self, header: dict[str, Any], ledger: Ledger) -> None:
         super().__init__(header)
         self._ledger = ledger
+        self._with_zookeeper = header.get("mode") == "zk"
+        if self._with_zookeeper:
+            self.notes.append(f"{FENCED} and {UNCLEAN} are rules of KRaft mode: not judged")
         self._leaders: dict[tuple[str, int], Event] = {}
         #: (partition, leader epoch, partition epoch before) -> the proposals
         self._proposals: dict[tuple[str, int, int], list[Event]] = {}
@@ -102,12 +108,14 @@ class IsrMembership(Findings):
             names.update(dict.fromkeys(self._ledger.view.in_isr_of(broker)))
         for name in names:
             self._leader_in_isr(name, event)
-            self._fenced(name, event)
             partition = self._ledger.partitions.get(name)
+            if not self._with_zookeeper:
+                self._fenced(name, event)
             if partition is not None:
-                self._unclean_members(partition, event)
+                if not self._with_zookeeper:
+                    self._unclean_members(partition, event)
                 self._superset(partition, event)
-        for change in changes.partitions:
+        for change in changes.partitions if not self._with_zookeeper else ():
             self._stale_proposal(change, event)
 
     def _leader_in_isr(self, name: str, event: Event) -> None:

@@ -68,12 +68,14 @@ class Ledger(Holdings):
             "isr-proposed": self._isr_proposed, "isr-changed": self._isr_changed,
             "produce-answered": self._produce_answered, "metadata-applied": self._metadata_applied,
         }
+        if self.bounces is not None:
+            self._handlers["broker-list"] = self.bounces.take_list
 
     #: Every event that the ledger learns from; the first of those who share it must consume them all.
     CONSUMES = frozenset({
         "node-stopped", "disk-lost", "broker-state", "log-opened", "log-append", "log-truncate", "replica-stopped",
         "leader-start", "follower-start", "high-watermark", "isr-proposed", "isr-changed", "produce-answered",
-        "metadata-applied", "produce", "elect-leader", "delete-topic",
+        "metadata-applied", "broker-list", "produce", "elect-leader", "delete-topic",
     })
 
     def take(self, event: Event) -> None:
@@ -129,7 +131,7 @@ class Ledger(Holdings):
             return False
         state = self.view.partitions.get(partition.name)
         for start in partition.starts:
-            if start.epoch <= entry.epoch or start.holds(entry):
+            if not start.follows(entry) or start.holds(entry):
                 continue
             if state is not None and start.epoch > state.leader_epoch:
                 return False
@@ -137,6 +139,14 @@ class Ledger(Holdings):
                 self._judge(partition, start, [entry], event)
                 return False
         return True
+
+    def is_exempt(self, partition: PartitionLedger, log: ReplicaLog) -> bool:
+        """Whether nothing is asked of a replica's log: its topic is being deleted and its broker has begun with that
+        (in ZooKeeper mode an interrupted deletion may host it again, empty), or the partition is forked."""
+        if partition.forked:
+            return True
+        created = self.view.created.get(partition.topic_id, 0)
+        return log.deleted and self.requests.is_deletion_asked(partition.topic, partition.topic_id, created)
 
     def is_excused(self, partition: PartitionLedger, entry: Entry, event: Event) -> bool:
         """Whether the loss of an entry, which need not have been judged before, is excused."""
@@ -155,8 +165,14 @@ class Ledger(Holdings):
         partition.leaders[log.node] = leader
         partition.min_isr = leader.min_isr
         self._shield_members(partition, leader)
-        start = LeaderStart(log.node, leader.epoch, tuple(log.entries), event)
+        resumed = any(start.epoch == leader.epoch for start in partition.starts)
+        left = frozenset(
+            entry for replica in partition.replicas.values() for entry in replica.entries
+            if entry.epoch == leader.epoch and not log.holds(entry)) if resumed else frozenset()
+        start = LeaderStart(log.node, leader.epoch, tuple(log.entries), event, resumed, left)
         partition.starts.append(start)
+        if resumed and any(fault.unseen is not None for fault in log.outstanding):
+            partition.forked = True
         if partition.newest is None or start.epoch >= partition.newest.epoch:
             partition.newest = start
         if partition.missing_at_start(start):
@@ -263,7 +279,10 @@ class Ledger(Holdings):
         if changes is None:
             return
         for broker in changes.brokers:
-            if broker.is_new_incarnation and broker.after is not None:
+            if self.bounces is not None:
+                if broker.after is not None:
+                    self.bounces.note_registration(broker.broker, broker.after.broker_epoch)
+            elif broker.is_new_incarnation and broker.after is not None:
                 self._registered(broker.broker, broker.after.incarnation)
         for change in changes.partitions:
             partition = self.partitions.get(change.partition)
@@ -273,6 +292,8 @@ class Ledger(Holdings):
             for node in () if before is None else (*before.isr, *before.eligible_leader_replicas):
                 if after is None or not after.may_elect(node):
                     _unshield(partition, node)
+            if self.bounces is not None:
+                self.bounces.take_change(change, partition)
             if partition.pending:
                 self._settle(partition, event)
 

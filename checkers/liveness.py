@@ -22,8 +22,8 @@ Without a heal no liveness is demanded; a history that stops before `quiet-end` 
 from bisect import bisect_right
 from typing import Any
 
-from fencepost.checkers.metadata_view import MetadataView
-from fencepost.checkers.verdict import NOT_APPLICABLE, Checker, Findings, Result, seconds
+from fencepost.checkers.metadata_view import Changes, MetadataView
+from fencepost.checkers.verdict import NOT_APPLICABLE, Findings, Result, seconds
 from fencepost.histories.event import COMPLETIONS, INVOKE, OK, Event
 
 LEADER_ELECTED = "EventuallyLeaderElected"
@@ -100,8 +100,9 @@ class Liveness(Findings):
         self._images = AppliedImages()
         #: broker or partition -> event of its last committed change
         self._changed: dict[int | str, int] = {}
-        #: node -> (epoch that its controller claimed and did not renounce, event)
+        #: node -> (epoch that its controller claimed and did not renounce, event); the last that it ever claimed
         self._active: dict[int, tuple[int, int]] = {}
+        self._claims: dict[int, tuple[int, int]] = {}
         self._heal: Event | None = None
         self._late_us = 0
         self._ended = False
@@ -123,7 +124,8 @@ class Liveness(Findings):
         elif event.node is None:
             return
         elif event.f == "controller-claimed":
-            self._active[event.node] = ((event.epochs or {})["controller_epoch"], event.index)
+            claim = ((event.epochs or {})["controller_epoch"], event.index)
+            self._claims[event.node] = self._active[event.node] = claim
         else:
             self._active.pop(event.node, None)
 
@@ -131,8 +133,12 @@ class Liveness(Findings):
         self._images.note(event)
         changes = self._view.apply(event)
         if changes is not None:
-            self._changed.update((change.partition, event.index) for change in changes.partitions)
-            self._changed.update((change.broker, event.index) for change in changes.brokers)
+            self.note_changes(event, changes)
+
+    def note_changes(self, event: Event, changes: Changes) -> None:
+        """Remember what has changed last."""
+        self._changed.update((change.partition, event.index) for change in changes.partitions)
+        self._changed.update((change.broker, event.index) for change in changes.brokers)
 
     def finish(self) -> Result:
         """What was found; nothing is demanded of a history without a heal or without its end."""
@@ -288,8 +294,3 @@ class AppliedImages:
         """How far somebody had applied the metadata at that time."""
         position = bisect_right(self._times, time_us)
         return self._ends[position - 1] if position else 0
-
-
-def build(header: dict[str, Any]) -> list[Checker]:
-    """The checker for a history with this header."""
-    return [Liveness(header)]

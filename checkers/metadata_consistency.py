@@ -19,7 +19,8 @@ partition's epochs back.
 *TopicIdConsistency.* A name stands for one topic at a time, an id for one topic ever, and records name existing topics
 and partitions. Example: a controller that claimed before it had replayed its log creates "orders" a second time.
 
-The committed records are taken from the controllers' `metadata-applied`, each offset once, from whoever is first.
+The committed records are taken from the controllers' `metadata-applied` (with ZooKeeper, the ensemble's), each offset
+once, from whoever is first.
 """
 
 from typing import Any
@@ -49,6 +50,8 @@ class MetadataConsistency(Findings):
         offered = header.get("observations")
         self._sees_commits = offered is None or "raft-high-watermark" in offered
         self._keeps_broker_epochs = header.get("mode") != "zk"
+        if not self._keeps_broker_epochs:
+            self.notes.append(f"{EPOCH_ON_RESTART} is a rule of KRaft mode: not judged")
         self._committed_end = -1
         #: end offset -> digest, epoch and event of the first that applied it
         self._images: dict[int, tuple[str, int, Event]] = {}
@@ -180,6 +183,8 @@ class MetadataConsistency(Findings):
     def _on_alter_partition(self, event: Event) -> None:
         epochs = event.epochs or {}
         sent, current = epochs.get("partition_epoch"), epochs.get("current_partition_epoch")
+        if event.value.get("unchanged"):
+            return
         if event.error in (None, "NEW_LEADER_ELECTED") and sent is not None and current is not None and sent != current:
             self.violate(
                 PARTITION_EPOCH,

@@ -7,6 +7,8 @@ removed.
 *MonotonicMetadataRead.* For one client on one broker that offset never falls, not even over the broker's restart, for
 a broker serves nobody before it has applied its own, later, registration.
 
+A broker of ZooKeeper mode knows no offset and names -1: its reads are not judged.
+
 *AcknowledgedMetadataWrite.* A write that was answered ok is committed: the topic was created with that id, the topic
 was deleted, the setting had that value, the ACL existed. Example: a controller answers `create-topic` before the record
 is committed and is deposed; no committed record creates the topic.
@@ -76,6 +78,7 @@ class MetadataReads(Findings):
         #: what ever was: (operation, what) -> event of the record
         self._ever: dict[tuple[str, ...], int] = {}
         self._reads: list[Event] = []
+        self._unplaced = 0
         #: process -> the value of its open invocation
         self._invoked: dict[int, Any] = {}
         #: (client, broker) -> offset and event of its last read
@@ -89,7 +92,9 @@ class MetadataReads(Findings):
             self._invoked[event.process] = event.value
         elif event.type == OK:
             invoked = self._invoked.pop(event.process, None) or {}
-            if event.f in READS:
+            if event.f in READS and event.value["offset"] < 0:
+                self._unplaced += 1
+            elif event.f in READS:
                 self._reads.append(event)
                 self._check_order(event, event.process % self._clients)
             else:
@@ -99,6 +104,8 @@ class MetadataReads(Findings):
         """Compare the reads with the records."""
         for event in self._reads:
             self._check_read(event)
+        if self._unplaced:
+            self.notes.append(f"{self._unplaced} reads name no metadata offset: {COMMITTED} and {MONOTONIC} not judged")
         return super().finish()
 
     # --- the committed records --------------------------------------------------------------------------------------

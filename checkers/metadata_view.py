@@ -1,7 +1,9 @@
 """The quorum's own view of brokers and partitions, folded from the committed metadata records of a history.
 
 The records are those of the controllers' `metadata-applied`; every controller reports each offset, and the first report
-counts. Example: [[41, "PartitionChangeRecord", {"topic_id": "orders@1f", "partition": 0, "isr": [1, 2], "leader": -2,
+counts. With ZooKeeper the ensemble reports what its transactions say, as whole PartitionRecords.
+
+Example: [[41, "PartitionChangeRecord", {"topic_id": "orders@1f", "partition": 0, "isr": [1, 2], "leader": -2,
 ...}]] sets the ISR and raises the partition epoch by one; any other `leader` than -2 raises the leader epoch as well.
 
 The view trails the truth a little: a broker may learn of committed metadata before any controller has reported it.
@@ -207,7 +209,8 @@ class MetadataView:
             tuple(fields["replicas"]), tuple(fields["isr"]), fields["leader"], fields["leader_epoch"],
             fields["partition_epoch"], tuple(fields.get("eligible_leader_replicas") or ()),
             tuple(fields.get("last_known_elr") or ()))
-        self._note_election(partition, before, after, offset, event)
+        if before is None or before.leader_epoch != after.leader_epoch:
+            self._note_election(partition, before, after, offset, event)
         self._set(partition, after)
         changes.note(PartitionChange(partition, offset, before, after))
 

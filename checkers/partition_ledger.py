@@ -51,12 +51,23 @@ class LeaderView:
 
 
 class LeaderStart(NamedTuple):
-    """A leader at the beginning of its epoch, with the log that it had then."""
+    """A leader at the beginning of its epoch, with the log that it had then.
+
+    resumed: the epoch had begun before. With ZooKeeper a leader that is back before a controller has noticed its
+    absence leads on in its epoch. left: the records of this very epoch that some replica held then and the leader did
+    not; there are such only if it has resumed its epoch.
+    """
 
     node: int
     epoch: int
     entries: tuple[Entry, ...]
     event: Event
+    resumed: bool = False
+    left: frozenset[Entry] = frozenset()
+
+    def follows(self, entry: Entry) -> bool:
+        """Whether the leader began after the entry was written: then it must have it, if it is committed."""
+        return entry.epoch < self.epoch or entry in self.left
 
     def holds(self, entry: Entry) -> bool:
         """Whether the leader began with this entry."""
@@ -76,7 +87,7 @@ class Forgiveness(NamedTuple):
 
     def covers(self, entry: Entry) -> bool:
         """Whether this loss is the loss of the entry."""
-        return (entry.epoch < self.start.epoch and not self.start.holds(entry)
+        return (self.start.follows(entry) and not self.start.holds(entry)
                 and (self.only is None or entry in self.only))
 
 
@@ -99,11 +110,15 @@ class CommitMark(NamedTuple):
 
 
 class PartitionLedger:
-    """One incarnation of a partition. name: "orders-0/<topic id>"; key: "orders-0"."""
+    """One incarnation of a partition. name: "orders-0/<topic id>"; key: "orders-0".
+
+    forked: a leader that had lost its tail leads on in its epoch, and no controller could have known: followers hold
+    other records at the same offsets of the same epoch, and nobody finds out.
+    """
 
     __slots__ = (
-        "acknowledged", "committed", "forgiven", "key", "leaders", "loose", "marks", "min_isr", "name", "newest",
-        "pending", "replicas", "root", "starts", "topic_id",
+        "acknowledged", "committed", "forgiven", "forked", "key", "leaders", "loose", "marks", "min_isr", "name",
+        "newest", "pending", "replicas", "root", "starts", "topic_id",
     )
 
     def __init__(self, key: str, topic_id: str, name: str) -> None:
@@ -121,6 +136,7 @@ class PartitionLedger:
         self.acknowledged: dict[tuple[int, str], Acknowledgement] = {}
         self.forgiven: list[Forgiveness] = []
         self.pending: list[LeaderStart] = []
+        self.forked = False
         #: The effective min.insync.replicas, as a leader last had it.
         self.min_isr = 1
 
@@ -170,10 +186,11 @@ class PartitionLedger:
 
     def missing_at_start(self, start: LeaderStart) -> list[Entry]:
         """The committed records of earlier epochs that a leader began without."""
-        end = self._end_committed_before(start.epoch)
+        bound = start.epoch + 1 if start.resumed else start.epoch
+        end = self._end_committed_before(bound)
         if not self.loose and (end == 0 or start.holds(self.committed[end - 1])):
             return []
-        return [entry for entry in self.owed(start.epoch) if not start.holds(entry)]
+        return [entry for entry in self.owed(bound) if start.follows(entry) and not start.holds(entry)]
 
     def committed_by(self, entry: Entry) -> int | None:
         """The index of the event that showed the entry to be committed."""

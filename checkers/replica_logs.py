@@ -40,12 +40,14 @@ class DiskFault:
     incarnation: of the process that ran when the disk failed.
     legitimate: the replica was then in the quorum's ISR, or in its leader's (whose expansion may be committed).
     isr_at_registration: the quorum's ISR when the replica's next incarnation registered; None as long as it has not.
-    shields_in_quorum: the replica need not hold what it lost although the quorum's ISR lists it.
+    With ZooKeeper: the ISR as the controller left it that handled the failure. unseen: with ZooKeeper: why no
+    controller could know of the fault, in words; None where one could. shields_in_quorum: the replica need not hold
+    what it lost although the quorum's ISR lists it.
     """
 
     __slots__ = (
         "_refetched", "entries", "event", "from_offset", "incarnation", "isr_at_registration", "legitimate", "node",
-        "shields_in_quorum", "time_us",
+        "shields_in_quorum", "time_us", "unseen",
     )
 
     def __init__(
@@ -59,6 +61,7 @@ class DiskFault:
         self.legitimate = legitimate
         self.isr_at_registration: tuple[int, ...] | None = None
         self.shields_in_quorum = legitimate
+        self.unseen: str | None = None
         self.event = event
         self.time_us = time_us
         self._refetched = 0
@@ -96,17 +99,18 @@ class ReplicaLog:
     """One replica's log.
 
     high_watermark: as the replica last reported it; None while its process is down.
-    hosted: the broker has not given the replica up.
+    hosted: the broker has not given the replica up. deleted: it has done so once.
     faults: all of its disk faults, the oldest first; `outstanding`: those whose range it has not refetched.
     """
 
-    __slots__ = ("entries", "faults", "high_watermark", "hosted", "node", "outstanding")
+    __slots__ = ("deleted", "entries", "faults", "high_watermark", "hosted", "node", "outstanding")
 
     def __init__(self, node: int) -> None:
         self.node = node
         self.entries: list[Entry] = []
         self.high_watermark: int | None = None
         self.hosted = True
+        self.deleted = False
         self.faults: list[DiskFault] = []
         self.outstanding: list[DiskFault] = []
 

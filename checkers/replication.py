@@ -15,7 +15,8 @@ added 3, whose log ends at 9, and nobody told the leader to count it.
 successful fetch of an epoch (the first one sets it to the leader's, which may trail; a truncation may lower it before).
 
 A replica that lost a tail in a fault of its disk is exempt until it has refetched what it lost, or has left the ISR
-that listed it; a broker that registers anew leaves the quorum's, unless it is the last member. Records whose loss has
+that listed it; a broker that registers anew leaves the quorum's, unless it is the last member. So is a replica whose
+deletion was asked for, and in ZooKeeper mode a partition that is forked (`PartitionLedger`). Records whose loss has
 been judged are owed by nobody. The logs are compared where a rule can break: when a high watermark or an ISR changes,
 when a leader starts, and when a log shrinks. A leader that knows a newer ISR than the quorum's reports have shown
 waits.
@@ -91,6 +92,10 @@ class Replication(Findings):
     def _leader_start(self, event: Event, node: int) -> None:
         partition = self._ledger.of(event)
         leader = partition.leaders[node]
+        if partition.starts[-1].resumed:
+            # Its high watermark is its checkpoint's, and its followers take that over in the same epoch.
+            for replica in partition.replicas:
+                self._high_watermarks.pop((partition.name, replica), None)
         self._high_watermarks[(partition.name, node)] = _HighWatermark(
             leader.epoch, leader.high_watermark, event.index, 2)
         self._check_leader(partition, leader, event)
@@ -147,7 +152,7 @@ class Replication(Findings):
         if last is None or last.epoch != epoch:
             self._high_watermarks[key] = _HighWatermark(epoch, value, event.index, 2 if leads else 0)
             return
-        if last.fetched == 2 and value < last.value:
+        if last.fetched == 2 and value < last.value and not partition.forked:
             role = "leader" if leads else "follower"
             self.violate(
                 MONOTONIC, f"the high watermark of broker {node}, {role} of {partition.key} in epoch {epoch}, fell "
@@ -158,7 +163,7 @@ class Replication(Findings):
 
     def _matching(self, partition: PartitionLedger, log: ReplicaLog, event: Event) -> None:
         for other in partition.replicas.values():
-            if other is log or other.high_watermark is None or log.high_watermark is None:
+            if other is log or other.high_watermark is None or log.high_watermark is None or partition.forked:
                 continue
             end = min(log.high_watermark, other.high_watermark, log.end, other.end)
             if end <= 0 or log.entries[end - 1] is other.entries[end - 1]:
@@ -198,6 +203,8 @@ class Replication(Findings):
     ) -> None:
         """Whether a member's log is the leader's, below the leader's high watermark."""
         if member == leader.node or (rule == WEAK and member not in leader.isr):
+            return
+        if self._ledger.is_exempt(partition, partition.replica(member)):
             return
         ours, theirs = partition.replica(leader.node), partition.replica(member)
         end = min(leader.high_watermark, ours.end)
@@ -253,7 +260,8 @@ class Replication(Findings):
 
     def _lacks(self, partition: PartitionLedger, node: int) -> bool:
         log = partition.replica(node)
-        return log.hosted and bool(partition.missing(log)) and not log.is_shielded_in_quorum()
+        return (log.hosted and bool(partition.missing(log)) and not log.is_shielded_in_quorum()
+                and not self._ledger.is_exempt(partition, log))
 
     # --- what is reported -----------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from fencepost.model.bugs.catalogue import composer_with
 from fencepost.model.cluster import SimulatedCluster
 from fencepost.model.effective_config import EffectiveConfig, effective_config
 from fencepost.model.kernel.randomness import Stream
+from fencepost.model.kraft_cluster import KRaftCluster
+from fencepost.model.zk_cluster import ZkCluster
 from fencepost.nemesis.drawing import draw_faults
 from fencepost.nemesis.faults import fault_from_data
 from fencepost.nemesis.injector import Injector
@@ -42,10 +44,21 @@ def _rhythm(spec: RunSpec, config: EffectiveConfig, times: Phases) -> Rhythm:
     topics = [f"{topic}-{index}" for topic in TOPICS for index in range(PARTITIONS)]
     return Rhythm(
         begin_us=times.faults_us, end_us=times.heal_us,
-        fetch_timeout_us=kafka.controller_quorum_fetch_timeout_us, session_timeout_us=kafka.broker_session_timeout_us,
+        fetch_timeout_us=kafka.controller_quorum_fetch_timeout_us,
+        session_timeout_us=(
+            kafka.zookeeper_session_timeout_us if spec.mode == "zk" else kafka.broker_session_timeout_us),
         replica_lag_us=kafka.replica_lag_time_max_us, client_session_us=config.client.session_timeout_us,
-        partitions=(*topics, *offsets),
+        partitions=(*topics, *offsets), quorum="zookeepers" if spec.mode == "zk" else "controllers",
     )
+
+
+def make_cluster(spec: RunSpec, config: EffectiveConfig, recorder: Recorder) -> SimulatedCluster:
+    """The cluster of the spec's mode, with its bugs."""
+    composer, world = composer_with(spec.bugs, spec.mode), physics(spec.profile)
+    if spec.mode == "zk":
+        return ZkCluster(
+            spec.seed, spec.shape, config.kafka, config.client, config.zookeeper, world, composer, recorder)
+    return KRaftCluster(spec.seed, spec.shape, config.kafka, config.client, world, composer, recorder)
 
 
 class Execution:
@@ -54,13 +67,10 @@ class Execution:
     def __init__(self, spec: RunSpec) -> None:
         config = effective_config(spec.profile, spec.properties, spec.shape.brokers)
         world = physics(spec.profile)
-        self.phases = phases(spec.duration_us, config.kafka, config.client, world)
+        self.phases = phases(spec.mode, spec.duration_us, config, world)
         self.spec = complete(spec, config, self.phases)
         self.recorder = Recorder()
-        self.cluster = SimulatedCluster(
-            spec.seed, spec.shape, config.kafka, config.client, world, composer_with(spec.bugs, spec.mode),
-            self.recorder,
-        )
+        self.cluster = make_cluster(spec, config, self.recorder)
         self.header = self._header(config)
         self.finished = False
         self._load_clients()

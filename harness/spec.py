@@ -17,9 +17,11 @@ from fencepost.model.shape import Shape
 from fencepost.nemesis.faults import FaultError, fault_from_data
 
 VERSION = 1
-MODES = ("kraft",)
+#: What a spec may say; ZooKeeper mode is not yet offered at the command line.
+MODES = ("kraft", "zk")
 #: Kafka's own advice is three or five voters; the model is tried with up to seven.
 MAX_CONTROLLERS, MAX_BROKERS, MAX_CLIENTS = 7, 100, 1000
+MAX_ZOOKEEPERS = 7
 DEFAULT_DURATION_US = 30_000_000
 
 
@@ -49,13 +51,18 @@ class RunSpec:
         """The spec as `spec.json` holds it."""
         return {
             "version": VERSION, "mode": self.mode, "seed": self.seed, "profile": self.profile,
-            "shape": {
-                "controllers": self.shape.controllers, "brokers": self.shape.brokers,
-                "combined": self.shape.combined, "clients": self.shape.clients,
-            },
+            "shape": self._shape_data(),
             "duration_us": self.duration_us, "properties": self.properties, "topic_config": self.topic_config,
             "bugs": list(self.bugs), "excuses": self.excuses, "faults": self.faults, "workload": self.workload,
         }
+
+    def _shape_data(self) -> dict[str, Any]:
+        shape = self.shape
+        if self.mode == "zk":
+            return {"zookeepers": shape.zookeepers, "brokers": shape.brokers, "clients": shape.clients}
+        return {
+            "controllers": shape.controllers, "brokers": shape.brokers, "combined": shape.combined,
+            "clients": shape.clients}
 
     @property
     def name(self) -> str:
@@ -68,10 +75,11 @@ def spec_from_data(data: Any, where: str) -> RunSpec:
     reader = _Reader(data, where, "a spec")
     if reader.take("version", _whole(1), VERSION) != VERSION:
         raise InputError(f"{where}: version {data['version']} is not known; this is version {VERSION}")
-    shape = _shape(reader.take("shape", _is(dict, "an object"), {}), where)
+    mode = reader.take("mode", _one_of(MODES), "kraft")
+    shape = _shape(reader.take("shape", _is(dict, "an object"), {}), mode, where)
     spec = RunSpec(
         seed=reader.take("seed", _whole(0)),
-        mode=reader.take("mode", _one_of(MODES), "kraft"),
+        mode=mode,
         profile=reader.take("profile", _one_of(PROFILES), "campaign"),
         shape=shape,
         duration_us=reader.take("duration_us", _whole(1), DEFAULT_DURATION_US),
@@ -130,7 +138,7 @@ def check_shape(shape: Shape, where: str) -> None:
     """Refuse a number of nodes that the model does not hold: InputError in one line."""
     for name, value, highest in (
         ("controllers", shape.controllers, MAX_CONTROLLERS), ("brokers", shape.brokers, MAX_BROKERS),
-        ("clients", shape.clients, MAX_CLIENTS),
+        ("clients", shape.clients, MAX_CLIENTS), ("zookeepers", shape.zookeepers, MAX_ZOOKEEPERS),
     ):
         if not 1 <= value <= highest:
             raise InputError(f"{where}: {name}={value}: allowed is a whole number from 1 to {highest}")
@@ -139,15 +147,18 @@ def check_shape(shape: Shape, where: str) -> None:
                          f"controllers ({shape.controllers}), for each of them is a broker too")
 
 
-def _shape(data: dict[str, Any], where: str) -> Shape:
+def _shape(data: dict[str, Any], mode: str, where: str) -> Shape:
     reader = _Reader(data, where, "shape")
     default = Shape()
-    shape = Shape(
-        controllers=reader.take("controllers", _whole(1), default.controllers),
-        brokers=reader.take("brokers", _whole(1), default.brokers),
-        clients=reader.take("clients", _whole(1), default.clients),
-        combined=reader.take("combined", _is(bool, "true or false"), default.combined),
-    )
+    brokers = reader.take("brokers", _whole(1), default.brokers)
+    clients = reader.take("clients", _whole(1), default.clients)
+    if mode == "zk":
+        zookeepers = reader.take("zookeepers", _whole(1), default.zookeepers)
+        shape = Shape(brokers=brokers, clients=clients, zookeepers=zookeepers)
+    else:
+        controllers = reader.take("controllers", _whole(1), default.controllers)
+        combined = reader.take("combined", _is(bool, "true or false"), default.combined)
+        shape = Shape(controllers, brokers, clients, combined)
     reader.finish()
     return shape
 

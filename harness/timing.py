@@ -6,7 +6,8 @@ demanded, and the final reads.
 
 from dataclasses import dataclass
 
-from fencepost.model.config import ClientConfig, KafkaConfig
+from fencepost.model.config import KafkaConfig
+from fencepost.model.effective_config import EffectiveConfig
 from fencepost.model.kernel.simulation import Physics
 
 _PHYSICS = {
@@ -21,7 +22,7 @@ def physics(profile: str) -> Physics:
     return _PHYSICS[profile]
 
 
-def quiet_us(config: KafkaConfig, client: ClientConfig, world: Physics) -> int:
+def quiet_us(mode: str, effective: EffectiveConfig, world: Physics) -> int:
     """Within this time after the heal a healthy cluster has recovered: the one bound of every liveness rule.
 
     The worst chain of waits, each once: connections that the faults left half dead break or their requests time out;
@@ -29,14 +30,30 @@ def quiet_us(config: KafkaConfig, client: ClientConfig, world: Physics) -> int:
     catch up and return to the ISRs (two checks); groups lose their dead members and rebalance; clients' requests time
     out once.
     """
+    config, client = effective.kafka, effective.client
     connections_us = max(
         2 * world.connection_break_us, config.controller_socket_timeout_us, config.replica_socket_timeout_us)
-    quorum_us = 3 * (config.controller_quorum_fetch_timeout_us + 2 * config.controller_quorum_election_timeout_us
-                     + config.controller_quorum_election_backoff_max_us)
-    brokers_us = 2 * config.broker_session_timeout_us + 2 * config.broker_heartbeat_interval_us
+    if mode == "zk":
+        quorum_us, brokers_us = _ensemble_us(effective), _registrations_us(config)
+    else:
+        quorum_us = 3 * (config.controller_quorum_fetch_timeout_us + 2 * config.controller_quorum_election_timeout_us
+                         + config.controller_quorum_election_backoff_max_us)
+        brokers_us = 2 * config.broker_session_timeout_us + 2 * config.broker_heartbeat_interval_us
     replicas_us = config.replica_lag_time_max_us * 3 // 2 + config.replica_fetch_backoff_us
     groups_us = client.session_timeout_us + config.group_initial_rebalance_delay_us + client.heartbeat_interval_us
     return connections_us + quorum_us + brokers_us + replicas_us + groups_us + client.request_timeout_us
+
+
+def _ensemble_us(effective: EffectiveConfig) -> int:
+    """ZooKeeper's servers find that their leader is gone, elect, synchronise, and clients try them in turn."""
+    zookeeper = effective.zookeeper
+    servers_us = zookeeper.tick_time_us * (zookeeper.sync_limit_ticks + zookeeper.init_limit_ticks)
+    return 2 * (servers_us + zookeeper.max_notification_interval_us) + 3 * zookeeper.client_spin_delay_us
+
+
+def _registrations_us(config: KafkaConfig) -> int:
+    """Old sessions run out, restarted brokers register, a controller fails over, and perhaps once more."""
+    return 3 * config.zookeeper_session_timeout_us + config.controlled_shutdown_retry_backoff_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +70,8 @@ class Phases:
     end_us: int
 
 
-def phases(duration_us: int, config: KafkaConfig, client: ClientConfig, world: Physics) -> Phases:
+def phases(mode: str, duration_us: int, effective: EffectiveConfig, world: Physics) -> Phases:
     """The phases of a run in which faults may strike until `duration_us`."""
-    warm_up_us = min(duration_us // 10, 2 * config.broker_session_timeout_us)
-    final_us = duration_us + quiet_us(config, client, world)
-    return Phases(warm_up_us, duration_us, final_us, final_us + 2 * client.default_api_timeout_us)
+    warm_up_us = min(duration_us // 10, 2 * effective.kafka.broker_session_timeout_us)
+    final_us = duration_us + quiet_us(mode, effective, world)
+    return Phases(warm_up_us, duration_us, final_us, final_us + 2 * effective.client.default_api_timeout_us)

@@ -139,7 +139,7 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
     ),
     "alter-partition": (
         "topic-partition",
-        "topic_id, broker (the sender), isr, broker_epochs",
+        "topic_id, broker (the sender), isr, broker_epochs; unchanged: true where the partition was so already",
         "leader_epoch, partition_epoch, broker_epoch (of the request), current_leader_epoch, "
         "current_partition_epoch, current_broker_epoch (the controller's, before)",
         "The controller accepted (no error) or refused a change of an ISR.",

@@ -1,16 +1,14 @@
-"""The simulated cluster: what a run drives and the nemesis strikes."""
+"""The simulated cluster: what a run drives and the nemesis strikes, whichever way its metadata is kept."""
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, Protocol
 
 from fencepost.histories.recorder import Recorder
 from fencepost.histories.vocabulary import OBSERVATIONS
-from fencepost.model.broker.server import BrokerServer
+from fencepost.model.broker.door import BrokerDoor
 from fencepost.model.client.client_node import ClientNode
-from fencepost.model.composition import Composer
 from fencepost.model.config import ClientConfig, KafkaConfig
-from fencepost.model.kafka_node import KafkaNode
 from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer
@@ -18,28 +16,41 @@ from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.shape import Shape
 
 
+class ServerNode(Protocol):
+    """What every server's node has besides being a `Node`."""
+
+    def begin_controlled_shutdown(self) -> None:
+        """What SIGTERM does."""
+
+    def describe(self) -> dict[str, Any]:
+        """The node's state as plain data."""
+
+
 class SimulatedCluster:
-    """Kafka in KRaft mode with its clients, in one simulation. Matches `fencepost.nemesis.cluster.Cluster`."""
+    """A cluster with its clients, in one simulation; a subclass for each mode makes the servers.
+
+    Matches `fencepost.nemesis.cluster.Cluster`.
+    controllers, brokers, zookeepers, client_ids: node ids by role; none where the mode has no such role.
+    servers: every node but the clients', by id.
+    """
+
+    controllers: tuple[int, ...] = ()
+    zookeepers: tuple[int, ...] = ()
+    #: Observations that this mode never makes.
+    ABSENT_OBSERVATIONS: tuple[str, ...] = ()
 
     def __init__(
         self, seed: int, shape: Shape, config: KafkaConfig, client_config: ClientConfig, physics: Physics,
-        composer: Composer, recorder: Recorder,
+        recorder: Recorder,
     ) -> None:
         self.shape = shape
         self.config = config
         self.simulation = Simulation(seed, physics, recorder)
         self.network = Network(self.simulation)
         self.recorder = recorder
-        self.controllers = shape.controller_ids()
         self.brokers = shape.broker_ids()
         self.client_ids = shape.client_ids()
-        self.nodes: dict[int, KafkaNode] = {
-            node_id: KafkaNode(
-                node_id, self.simulation, self.network, config, composer, self.controllers,
-                node_id in self.controllers, node_id in self.brokers,
-            )
-            for node_id in sorted({*self.controllers, *self.brokers})
-        }
+        self.servers: dict[int, Any] = {}
         self.clients: list[ClientNode] = [
             ClientNode(node_id, f"client {index}", self.simulation, self.network, index, client_config, self.brokers,
                        recorder, shape.clients)
@@ -55,7 +66,7 @@ class SimulatedCluster:
 
     def start(self) -> None:
         """Start every process."""
-        for node in (*self.nodes.values(), *self.clients):
+        for node in (*self.servers.values(), *self.clients):
             node.start()
 
     def run_until(self, end_us: int) -> None:
@@ -102,7 +113,7 @@ class SimulatedCluster:
 
     def shut_down(self, node_id: int) -> None:
         """Ask the process to end in order (SIGTERM)."""
-        node = self.nodes.get(node_id)
+        node = self.servers.get(node_id)
         if node is None:
             self.node(node_id).shut_down()
         else:
@@ -116,6 +127,14 @@ class SimulatedCluster:
         """Take one cut of a directed link back."""
         self.network.uncut(source, destination)
 
+    def expire_session(self, node_id: int) -> bool:
+        """End the node's ZooKeeper session now; whether it had one and somebody could."""
+        return False
+
+    def slow_controller(self, node_id: int, delay_us: int) -> bool:
+        """Make each event of the node's ZooKeeper-mode controller take so much longer; whether it has one."""
+        return False
+
     def heal_network(self) -> None:
         """Take back every cut, loss and delay."""
         self.network.heal()
@@ -123,17 +142,13 @@ class SimulatedCluster:
     # --- who is who -----------------------------------------------------------------------------------------------
 
     def roles(self) -> dict[str, list[int]]:
-        """Who believes to be the active controller, and who to lead the quorum; there may be several."""
-        running = [node for node in self.nodes.values() if node.running]
-        return {
-            "active-controller": [n.node_id for n in running if n.controller is not None and n.controller.is_active],
-            "raft-leader": [n.node_id for n in running if n.raft is not None and n.raft.is_leader],
-        }
+        """Who believes to be the active controller, and to lead the quorum or the ensemble; there may be several."""
+        raise NotImplementedError
 
     def partitions(self) -> list[str]:
         """Every topic-partition that some running broker has in its image, sorted."""
         names: dict[str, None] = {}
-        for broker in self._running_brokers():
+        for broker in self.running_brokers().values():
             for topic_id, index in broker.image.partitions:
                 names[f"{broker.image.topic_names[topic_id]}-{index}"] = None
         return sorted(names)
@@ -141,28 +156,34 @@ class SimulatedCluster:
     def leaders_of(self, partition: str) -> list[int]:
         """The brokers that believe themselves to lead the partition."""
         return [
-            node.node_id for node in self.nodes.values()
-            if node.broker is not None and node.broker.replica_manager.is_leader(partition)
+            node_id for node_id, broker in self.running_brokers().items()
+            if broker.replica_manager.is_leader(partition)
         ]
 
     def replicas_of(self, partition: str) -> list[int]:
         """The partition's replicas, by the image of the first running broker that knows it."""
         topic, _, index = partition.rpartition("-")
-        for broker in self._running_brokers():
+        for broker in self.running_brokers().values():
             image = broker.image
             state = image.partitions.get((image.topics.get(topic, ""), int(index)))
             if state is not None:
                 return list(state.replicas)
         return []
 
-    def _running_brokers(self) -> list[BrokerServer]:
-        return [node.broker for node in self.nodes.values() if node.broker is not None]
+    def running_brokers(self) -> dict[int, BrokerDoor]:
+        """The brokers whose processes run, by node id."""
+        found: dict[int, BrokerDoor] = {}
+        for node_id in self.brokers:
+            broker = self.servers[node_id].broker
+            if broker is not None:
+                found[node_id] = broker
+        return found
 
     # --- evidence -------------------------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
-        """The state of every Kafka node as plain data."""
-        return {"nodes": {str(node.node_id): node.describe() for node in self.nodes.values()}}
+        """The state of every server as plain data."""
+        return {"nodes": {str(node_id): node.describe() for node_id, node in self.servers.items()}}
 
     def header(self) -> dict[str, Any]:
         """What checkers need to know about the run."""
@@ -175,5 +196,5 @@ class SimulatedCluster:
             "timing": {
                 field.name: getattr(config, field.name) for field in fields(config) if field.name.endswith("_us")
             },
-            "observations": sorted(OBSERVATIONS),
+            "observations": sorted(name for name in OBSERVATIONS if name not in self.ABSENT_OBSERVATIONS),
         }

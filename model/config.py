@@ -85,11 +85,14 @@ class KafkaConfig:
     default_replication_factor: int = _number("default.replication.factor", 1, 3, low=1)
     min_insync_replicas: int = _number("min.insync.replicas", 1, 2, low=1)
     # ZooKeeper mode
+    zookeeper_session_timeout_us: int = _ms("zookeeper.session.timeout.ms", 18_000, 1800, low=1)
     zookeeper_max_in_flight_requests: int = _number("zookeeper.max.in.flight.requests", 10, low=1)
     isr_change_check_interval_us: int = _ms("fencepost.isr.change.check.interval.ms", 2500, 250, low=1)
     isr_change_linger_us: int = _ms("fencepost.isr.change.linger.ms", 5000, 500)
     isr_change_max_delay_us: int = _ms("fencepost.isr.change.max.delay.ms", 60_000, 6000)
     inter_broker_protocol_version: str = _text("inter.broker.protocol.version", "3.9")
+    controlled_shutdown_max_retries: int = _number("controlled.shutdown.max.retries", 3, low=1)
+    controlled_shutdown_retry_backoff_us: int = _ms("controlled.shutdown.retry.backoff.ms", 5000, 500)
     # Replication
     replica_lag_time_max_us: int = _ms("replica.lag.time.max.ms", 30_000, 3000)
     replica_fetch_wait_max_us: int = _ms("replica.fetch.wait.max.ms", 500, 50)

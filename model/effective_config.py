@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
-from fencepost.model.config import ClientConfig, KafkaConfig
+from fencepost.model.config import ClientConfig, KafkaConfig, ZooKeeperConfig
 from fencepost.model.properties import GivenProperties, check_value, modelled_fields, whole_number
 from fencepost.model.properties_file import Property, PropertyError
 
@@ -36,10 +36,14 @@ _ORDERED = (
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfig:
-    """What a run uses: the model's configuration, and the same by Kafka's names and in Kafka's units."""
+    """What a run uses: the model's configuration, and the same by Kafka's names and in Kafka's units.
+
+    zookeeper: the profile's; it is not Kafka's to set.
+    """
 
     kafka: KafkaConfig
     client: ClientConfig
+    zookeeper: ZooKeeperConfig
     properties: dict[str, str]
 
 
@@ -61,6 +65,7 @@ def effective_config(profile: str, given: Mapping[str, str], brokers: int) -> Ef
             raise _contradiction(low, relation, high, values, given, profile)
     return EffectiveConfig(
         KafkaConfig(**_of(KafkaConfig, values)), ClientConfig(**_of(ClientConfig, values)),
+        _zookeeper_config(profile),
         {name: property_text(name, value) for name, value in values.items()},
     )
 
@@ -108,6 +113,13 @@ def _contradiction(
     return PropertyError(
         f"{first}={property_text(first, values[first])}: allowed is a value {relation} {other} "
         f"({property_text(other, values[other])}{whose})")
+
+
+def _zookeeper_config(profile: str) -> ZooKeeperConfig:
+    values: dict[str, Any] = {
+        item.name: item.metadata["campaign"] if profile == "campaign" else item.default
+        for item in fields(ZooKeeperConfig)}
+    return ZooKeeperConfig(**values)
 
 
 def _of(config: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,11 +19,15 @@ class Cluster(Protocol):
 
     @property
     def controllers(self) -> Sequence[int]:
-        """The controllers' node ids."""
+        """The controllers' node ids; none in ZooKeeper mode, where every broker may be the active one."""
 
     @property
     def brokers(self) -> Sequence[int]:
         """The brokers' node ids."""
+
+    @property
+    def zookeepers(self) -> Sequence[int]:
+        """The ZooKeeper servers' node ids; none in KRaft mode."""
 
     @property
     def client_ids(self) -> Sequence[int]:
@@ -44,7 +48,7 @@ class Cluster(Protocol):
         """Call `hook(point, node id)` whenever a named point of the model is passed."""
 
     def roles(self) -> dict[str, list[int]]:
-        """`active-controller` and `raft-leader`: the nodes that believe to be it."""
+        """`active-controller`, and `raft-leader` or `zookeeper-leader`: the nodes that believe to be it."""
 
     def leaders_of(self, partition: str) -> list[int]:
         """The brokers that believe to lead the partition."""
@@ -72,6 +76,12 @@ class Cluster(Protocol):
 
     def shut_down(self, node_id: int) -> None:
         """Ask the process to end in order (SIGTERM)."""
+
+    def expire_session(self, node_id: int) -> bool:
+        """End the node's ZooKeeper session now; False where there is none to end, or nobody to end it."""
+
+    def slow_controller(self, node_id: int, delay_us: int) -> bool:
+        """Slow the node's ZooKeeper-mode controller down by so much for each event; False where it has none."""
 
     def cut(self, source: int, destination: int) -> None:
         """Let nothing pass from source to destination; cuts of one link add up."""

@@ -14,10 +14,11 @@ no story, a third nothing else. Which bug is switched on is never looked at.
 from collections.abc import Sequence
 from typing import Any
 
-from fencepost.nemesis.faults import KINDS, Fault, Trigger
+from fencepost.nemesis.faults import KINDS, ZOOKEEPER_KINDS, Fault, Trigger
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.storylines import STORYLINES
 from fencepost.nemesis.targets import Draws
+from fencepost.nemesis.zk_storylines import ZK_STORYLINES
 
 #: Points at which an episode may start, by plane.
 QUORUM_POINTS = (
@@ -36,6 +37,13 @@ _FREQUENT = (
     "raft.appended", "raft.leader-appended", "raft.high-watermark", "controller.appended", "broker.appended",
     "broker.follower-appended", "broker.high-watermark", "coordinator.commit-appended",
 )
+#: The same in ZooKeeper mode.
+ZK_QUORUM_POINTS = (
+    "zookeeper.leading", "zookeeper.following", "zookeeper.proposed", "zookeeper.committed", "controller.claimed",
+    "controller.ready", "controller.appended", "broker.registered",
+)
+_ZK_FREQUENT = ("zookeeper.proposed", "zookeeper.committed")
+_ZK_QUORUM_ROLES = (("active-controller", 5), ("zookeeper-leader", 3), ("zookeeper", 3), ("standby-controller", 2))
 _QUORUM_ROLES = (("active-controller", 5), ("standby-controller", 3), ("controller", 1))
 _PARTITION_ROLES = (("leader", 5), ("follower", 4), ("broker", 1))
 
@@ -46,14 +54,17 @@ class Drawing:
     def __init__(self, draws: Draws, rhythm: Rhythm) -> None:
         self._draws = draws
         self._rhythm = rhythm
-        enabled = [kind for kind in KINDS if draws.chance(1, 2)]
-        self._kinds: Sequence[str] = enabled or [draws.choice(KINDS)]
+        self._zookeeper = rhythm.quorum == "zookeepers"
+        kinds = (*KINDS, *ZOOKEEPER_KINDS) if self._zookeeper else KINDS
+        enabled = [kind for kind in kinds if draws.chance(1, 2)]
+        self._kinds: Sequence[str] = enabled or [draws.choice(kinds)]
         self._points = draws.chance(1, 2)
         self._clients = draws.chance(1, 2)
         self._quorum_share = draws.choice((1, 3, 5))
         self._focus = draws.choice(rhythm.partitions)
-        told = [storyline for storyline in STORYLINES if draws.chance(1, 2)]
-        self._storylines = told or [draws.choice(STORYLINES)]
+        storylines = ZK_STORYLINES if self._zookeeper else STORYLINES
+        told = [storyline for storyline in storylines if draws.chance(1, 2)]
+        self._storylines = told or [draws.choice(storylines)]
         #: Of 6 episodes, how many are storylines.
         self._story_share = draws.choice((0, 3, 6))
         self.faults: list[Fault] = []
@@ -92,23 +103,27 @@ class Drawing:
         if kind == "link":
             other = self._target(quorum, partition, True)
         elif kind == "cut-roles":
-            others = draws.choice(("controllers", "brokers", "clients") if not quorum else ("controllers", "brokers"))
+            keepers = self._rhythm.quorum
+            others = draws.choice((keepers, "brokers", "clients") if not quorum else (keepers, "brokers"))
         elif kind == "one-way":
             direction = draws.choice(("in", "out"))
-        self.faults.append(Fault(kind, self._duration_us(kind), at_us, trigger, target, other, others, direction))
+        delay_us = draws.between(1, self._rhythm.session_timeout_us) if kind == "slow-controller" else None
+        self.faults.append(Fault(
+            kind, self._duration_us(kind), at_us, trigger, target, other, others, direction, delay_us=delay_us))
 
     def _target(self, quorum: bool, partition: str, first: bool) -> dict[str, Any]:
         draws = self._draws
         if not first and draws.chance(1, 5):
             return {"role": "previous"}
         if quorum:
-            return {"role": draws.weighted(_QUORUM_ROLES)}
+            return {"role": draws.weighted(_ZK_QUORUM_ROLES if self._zookeeper else _QUORUM_ROLES)}
         role = draws.weighted(_PARTITION_ROLES)
         return {"role": role} if role == "broker" else {"role": role, "partition": partition}
 
     def _trigger(self, at_us: int, quorum: bool) -> Trigger:
-        point = self._draws.choice(QUORUM_POINTS if quorum else PARTITION_POINTS)
-        count = self._draws.between(1, 30) if point in _FREQUENT else self._draws.between(1, 3)
+        quorum_points = ZK_QUORUM_POINTS if self._zookeeper else QUORUM_POINTS
+        point = self._draws.choice(quorum_points if quorum else PARTITION_POINTS)
+        count = self._draws.between(1, 30) if point in (*_FREQUENT, *_ZK_FREQUENT) else self._draws.between(1, 3)
         return Trigger(point, count, at_us)
 
     def _strike_client(self, at_us: int) -> None:

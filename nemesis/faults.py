@@ -7,7 +7,7 @@ for how long (`duration_us`, after which it is undone), and at whom (`target`, s
 | --- | --- | --- |
 | isolate | all links of the target are cut, both ways | a host's network interface or its switch port fails |
 | one-way | links towards the target (`direction` in) or from it (out) are cut | an asymmetric route, a firewall rule |
-| cut-roles | links between target and `others` (controllers, brokers, clients) are cut | a rack's uplink fails |
+| cut-roles | links between target and `others` (a kind of node) are cut | a rack's uplink fails |
 | link | the links between `target` and `other` are cut, both ways | one bad cable |
 | halves | the Kafka nodes fall into two halves, drawn | a switch between racks fails |
 | majorities-ring | every node sees a majority, no two see the same | a network with broken routing |
@@ -16,6 +16,10 @@ for how long (`duration_us`, after which it is undone), and at whom (`target`, s
 | kill | the process dies and is started again | a crash, the OOM killer |
 | power-loss | the host loses power and comes back | a power cut: what was not synced is lost |
 | shutdown | the process is asked to end, and started again | a rolling restart |
+| expire-session | the broker's ZooKeeper session ends at once | an operator, a clock that jumps |
+| slow-controller | each event of the broker's controller takes `delay_us` longer | a controller that cannot keep up |
+
+The last two exist in ZooKeeper mode only, and are skipped elsewhere.
 """
 
 from collections.abc import Mapping
@@ -26,12 +30,15 @@ KINDS = (
     "isolate", "one-way", "cut-roles", "link", "halves", "majorities-ring", "bridge",
     "pause", "kill", "power-loss", "shutdown",
 )
+#: Kinds that only ZooKeeper mode knows.
+ZOOKEEPER_KINDS = ("expire-session", "slow-controller")
 #: Kinds that strike the network; the others strike processes.
 NETWORK_KINDS = KINDS[:7]
 #: Kinds that strike all Kafka nodes and so need no target.
 GLOBAL_KINDS = ("halves", "majorities-ring")
 
-_FIELDS = ("kind", "name", "at_us", "at_point", "duration_us", "target", "other", "others", "direction")
+_FIELDS = ("kind", "name", "at_us", "at_point", "duration_us", "target", "other", "others", "direction", "delay_us")
+_OTHERS = ("controllers", "brokers", "clients", "zookeepers")
 
 
 class FaultError(ValueError):
@@ -63,6 +70,7 @@ class Fault:
     others: str | None = None
     direction: str | None = None
     name: str | None = None
+    delay_us: int | None = None
 
     def to_data(self) -> dict[str, Any]:
         """The fault as a spec or a schedule file stores it."""
@@ -83,6 +91,8 @@ class Fault:
             data["others"] = self.others
         if self.direction is not None:
             data["direction"] = self.direction
+        if self.delay_us is not None:
+            data["delay_us"] = self.delay_us
         return data
 
 
@@ -94,8 +104,8 @@ def fault_from_data(data: Any, where: str) -> Fault:
         if name not in _FIELDS:
             raise FaultError(f"{where}: unknown field {name!r}; known are {', '.join(_FIELDS)}")
     kind = data.get("kind")
-    if kind not in KINDS:
-        raise FaultError(f"{where}: unknown kind {kind!r}; known are {', '.join(KINDS)}")
+    if kind not in (*KINDS, *ZOOKEEPER_KINDS):
+        raise FaultError(f"{where}: unknown kind {kind!r}; known are {', '.join((*KINDS, *ZOOKEEPER_KINDS))}")
     if ("at_us" in data) == ("at_point" in data):
         raise FaultError(f"{where}: needs exactly one of at_us and at_point")
     at_us = _whole_number(data["at_us"], "at_us", where) if "at_us" in data else None
@@ -104,13 +114,14 @@ def fault_from_data(data: Any, where: str) -> Fault:
         raise FaultError(f"{where}: a {kind} needs a target, such as {{\"role\": \"active-controller\"}}")
     if kind == "link" and not isinstance(data.get("other"), dict):
         raise FaultError(f"{where}: a link needs `other`, the target at its other end")
-    if kind == "cut-roles" and data.get("others") not in ("controllers", "brokers", "clients"):
-        raise FaultError(f"{where}: cut-roles needs others: controllers, brokers or clients")
+    if kind == "cut-roles" and data.get("others") not in _OTHERS:
+        raise FaultError(f"{where}: cut-roles needs others: {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}")
     if kind == "one-way" and data.get("direction") not in ("in", "out"):
         raise FaultError(f"{where}: one-way needs direction: in or out")
     return Fault(
         kind, _whole_number(data.get("duration_us"), "duration_us", where), at_us, at_point, data.get("target") or {},
         data.get("other"), data.get("others"), data.get("direction"), data.get("name"),
+        _whole_number(data["delay_us"], "delay_us", where) if "delay_us" in data else None,
     )
 
 

@@ -29,6 +29,7 @@ class Injector:
         self._links: dict[int, list[Link]] = {}
         self._down: dict[int, int] = {}
         self._paused: dict[int, int] = {}
+        self._slow: dict[int, int] = {}
 
     def start(self) -> None:
         """Schedule everything."""
@@ -44,10 +45,10 @@ class Injector:
         """End every fault; liveness is demanded within `quiet_us`."""
         self._healed = True
         self._cluster.on_point(None)
-        for index in [*self._links, *self._paused, *self._down]:
+        for index in [*self._links, *self._paused, *self._down, *self._slow]:
             self._undo(index)
         self._cluster.heal_network()
-        for node in (*self._cluster.controllers, *self._cluster.brokers, *self._cluster.client_ids):
+        for node in (*_servers(self._cluster), *self._cluster.client_ids):
             self._cluster.resume(node)
             self._cluster.start_node(node)
         self._cluster.recorder.fault(self._cluster.now_us, "heal", None, {"quiet_us": quiet_us})
@@ -93,11 +94,21 @@ class Injector:
         if not cluster.is_running(node):
             self._skip(index, f"node {node} is down already")
             return
+        if fault.kind == "expire-session" and not cluster.expire_session(node):
+            self._skip(index, f"node {node} has no session that somebody could end")
+            return
+        if fault.kind == "slow-controller" and not cluster.slow_controller(node, fault.delay_us or 0):
+            self._skip(index, f"node {node} has no controller with a queue")
+            return
         self._remember(fault, node)
         self._record(index, fault, [node])
+        if fault.kind == "expire-session":
+            return
         if fault.kind == "pause":
             self._paused[index] = node
             cluster.pause(node)
+        elif fault.kind == "slow-controller":
+            self._slow[index] = node
         else:
             self._down[index] = node
             {"kill": cluster.kill, "power-loss": cluster.power_off, "shutdown": cluster.shut_down}[fault.kind](node)
@@ -124,22 +135,24 @@ class Injector:
 
     def _links_of(self, fault: Fault, node: int | None, draws: Draws) -> list[Link]:
         cluster = self._cluster
-        kafka = sorted({*cluster.controllers, *cluster.brokers})
+        servers = _servers(cluster)
         if fault.kind == "halves":
-            return _halves(draws.shuffled(kafka))
+            return _halves(draws.shuffled(servers))
         if fault.kind == "majorities-ring":
-            return _majorities_ring(draws.shuffled(kafka))
+            return _majorities_ring(draws.shuffled(servers))
         assert node is not None
         if fault.kind == "bridge":
-            rest = draws.shuffled([other for other in kafka if other != node])
+            rest = draws.shuffled([other for other in servers if other != node])
             return _halves(rest)
         if fault.kind == "link":
             other = resolve(fault.other or {}, cluster, draws, self._memory)
             return [] if other is None or other == node else [(node, other), (other, node)]
         if fault.kind == "cut-roles":
-            by_role = {"controllers": cluster.controllers, "brokers": cluster.brokers, "clients": cluster.client_ids}
+            by_role = {
+                "controllers": cluster.controllers or cluster.brokers, "brokers": cluster.brokers,
+                "clients": cluster.client_ids, "zookeepers": cluster.zookeepers}
             return _around(node, by_role[str(fault.others)], inward=True, outward=True)
-        everyone = [*kafka, *cluster.client_ids]
+        everyone = [*servers, *cluster.client_ids]
         inward = fault.kind == "isolate" or fault.direction == "in"
         outward = fault.kind == "isolate" or fault.direction == "out"
         return _around(node, everyone, inward, outward)
@@ -152,6 +165,9 @@ class Injector:
         paused = self._paused.pop(index, None)
         if paused is not None and paused not in self._paused.values():
             self._cluster.resume(paused)
+        slow = self._slow.pop(index, None)
+        if slow is not None and slow not in self._slow.values():
+            self._cluster.slow_controller(slow, 0)
         down = self._down.pop(index, None)
         if down is not None and down not in self._down.values():
             if self._cluster.is_running(down):
@@ -174,6 +190,11 @@ class Injector:
     def _skip(self, index: int, why: str) -> None:
         fault = self._faults[index]
         self._cluster.recorder.fault(self._cluster.now_us, fault.kind, None, {"fault": index, "nodes": []}, why)
+
+
+def _servers(cluster: Cluster) -> list[int]:
+    """Every node that is no client's."""
+    return sorted({*cluster.controllers, *cluster.brokers, *cluster.zookeepers})
 
 
 def _around(node: int, others: Sequence[int], inward: bool, outward: bool) -> list[Link]:

@@ -8,6 +8,7 @@ class Rhythm:
     """All in microseconds; faults begin between `begin_us` and `end_us`.
 
     partitions: the topic-partitions worth aiming at, those of __consumer_offsets among them.
+    quorum: who keeps the metadata: "controllers", or "zookeepers" in ZooKeeper mode.
     """
 
     begin_us: int
@@ -17,3 +18,4 @@ class Rhythm:
     replica_lag_us: int
     client_session_us: int
     partitions: tuple[str, ...]
+    quorum: str = "controllers"

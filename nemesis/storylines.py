@@ -57,7 +57,7 @@ def moved_leadership(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -
         first = Fault("shutdown", long_us, at_us, None, leader_of(partition))
         return [first, *_at_point(draws, "broker.became-leader", at_us, HERE, long_us, gap_us)]
     name = f"first leader {at_us}"
-    first = Fault("cut-roles", long_us, at_us, None, leader_of(partition), others="controllers", name=name)
+    first = Fault("cut-roles", long_us, at_us, None, leader_of(partition), others=rhythm.quorum, name=name)
     dies_us = at_us + rhythm.session_timeout_us + draws.between(0, rhythm.session_timeout_us // 2)
     return [
         first, Fault("kill", long_us, dies_us, None, struck(name)),
@@ -75,7 +75,7 @@ def request_under_way(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) 
     dies_us = at_us + rhythm.session_timeout_us * 2 + draws.between(0, rhythm.replica_lag_us)
     return [
         Fault("power-loss", restart_us, at_us, None, follower_of(partition), name=name),
-        Fault(draws.choice(("cut-roles", "cut-roles", "pause")), cut_us, None, asked, HERE, others="controllers"),
+        Fault(draws.choice(("cut-roles", "cut-roles", "pause")), cut_us, None, asked, HERE, others=rhythm.quorum),
         Fault("power-loss", restart_us, None, asked, draws.choice((struck(name), follower_of(partition)))),
         _gone(draws, dies_us, leader_of(partition), rhythm.replica_lag_us),
     ]
@@ -93,9 +93,9 @@ def returning_follower(draws: Draws, rhythm: Rhythm, partition: str, at_us: int)
     restart_us = draws.between(500, rhythm.fetch_timeout_us // 2)
     faults = [
         Fault("cut-roles", behind_us, at_us, None, follower_of(partition), others="brokers", name=name),
-        Fault("cut-roles", silent_us + restart_us, back_us - silent_us, None, struck(name), others="controllers"),
+        Fault("cut-roles", silent_us + restart_us, back_us - silent_us, None, struck(name), others=rhythm.quorum),
         Fault("cut-roles", draws.between(session_us * 3 // 10, session_us * 9 // 10), None, asked, HERE,
-              others="controllers"),
+              others=rhythm.quorum),
         Fault("power-loss", restart_us, None, asked, struck(name)),
     ]
     if draws.chance(1, 2):
@@ -126,7 +126,7 @@ def stale_follower(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> 
     """A broker no longer hears of metadata and goes on as before, while leadership moves and moves again."""
     blind_us = draws.between(rhythm.session_timeout_us // 2, rhythm.replica_lag_us)
     blind = draws.choice((follower_of(partition), leader_of(partition)))
-    faults = [Fault("cut-roles", blind_us, at_us, None, blind, others="controllers")]
+    faults = [Fault("cut-roles", blind_us, at_us, None, blind, others=rhythm.quorum)]
     for _ in range(draws.between(1, 3)):
         at_us += draws.between(rhythm.fetch_timeout_us // 10, rhythm.session_timeout_us)
         duration_us = draws.between(rhythm.fetch_timeout_us, rhythm.replica_lag_us)

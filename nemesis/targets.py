@@ -4,7 +4,8 @@
 | --- | --- | --- |
 | active-controller | who believes to be it (any one, if several do) | |
 | standby-controller | a controller that does not | |
-| controller, broker, client | any one of that kind | |
+| controller, broker, client, zookeeper | any one of that kind | |
+| zookeeper-leader | who believes to lead the ensemble | |
 | leader, follower | of a partition | partition |
 | coordinator | the leader of a partition of __consumer_offsets | partition |
 | node | the node with that id | id |
@@ -23,8 +24,8 @@ from typing import Any, Protocol
 from fencepost.nemesis.cluster import Cluster
 
 ROLES = (
-    "active-controller", "standby-controller", "controller", "broker", "client", "leader", "follower", "coordinator",
-    "node", "here", "previous", "struck",
+    "active-controller", "standby-controller", "controller", "broker", "client", "zookeeper", "zookeeper-leader",
+    "leader", "follower", "coordinator", "node", "here", "previous", "struck",
 )
 
 
@@ -78,14 +79,20 @@ def _fitting(target: Mapping[str, Any], cluster: Cluster, memory: Memory) -> lis
         return [] if node is None else [node]
     if role in ("active-controller", "standby-controller"):
         roles = cluster.roles()
-        active = roles["active-controller"] or roles["raft-leader"]
-        return active if role == "active-controller" else [node for node in cluster.controllers if node not in active]
+        active = roles["active-controller"] or roles.get("raft-leader", [])
+        if role == "active-controller":
+            return active
+        return [node for node in cluster.controllers or cluster.brokers if node not in active]
+    if role == "zookeeper-leader":
+        return cluster.roles().get(role, [])
     if role in ("leader", "coordinator"):
         return cluster.leaders_of(target["partition"])
     if role == "follower":
         leaders = cluster.leaders_of(target["partition"])
         return sorted(node for node in cluster.replicas_of(target["partition"]) if node not in leaders)
-    by_kind = {"controller": cluster.controllers, "broker": cluster.brokers, "client": cluster.client_ids}
+    by_kind = {
+        "controller": cluster.controllers or cluster.brokers, "broker": cluster.brokers,
+        "client": cluster.client_ids, "zookeeper": cluster.zookeepers}
     return sorted(by_kind.get(str(role), ()))
 
 

@@ -48,7 +48,7 @@ class Coordinated(Story):
                      generation=number, coordinator_epoch=epoch)
 
     def loads(self, epoch: int = 4) -> None:
-        self.observe("coordinator-loading", 1, HOME, None, coordinator_epoch=epoch)
+        self.observe("coordinator-loaded", 1, HOME, {}, coordinator_epoch=epoch)
 
     def result(self) -> Result:
         checkers = CheckerSet(build(self.header))

@@ -18,7 +18,8 @@ def full_spec() -> RunSpec:
         bugs=("KAFKA-7395",), excuses=False, workload=[{"at_us": 1, "client": 0, "f": "poll"}], faults=[PAUSE])
 
 
-@pytest.mark.parametrize("spec", [RunSpec(seed=3), full_spec()])
+@pytest.mark.parametrize("spec", [
+    RunSpec(seed=3), full_spec(), RunSpec(seed=4, mode="zk", shape=Shape(brokers=1, clients=2, zookeepers=5))])
 def test_a_spec_comes_back(spec):
     assert spec_from_data(json.loads(json.dumps(spec.to_data())), "spec.json") == spec
 

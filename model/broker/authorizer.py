@@ -31,7 +31,7 @@ class Authorizer:
         allowed = self.is_allowed(principal, operation, resource_type, resource_name)
         if self._matching(resource_type, resource_name):
             value = {"principal": principal, "operation": operation, "allowed": allowed,
-                     "metadata_offset": self._image.next_offset}
+                     "metadata_offset": self._image.acls_offset(resource_type, resource_name)}
             self._node.observe("authorised", key=f"{resource_type}:{resource_name}", value=value)
         return allowed
 

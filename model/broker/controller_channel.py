@@ -1,6 +1,7 @@
 """The broker's way to the active controller (NodeToControllerChannelManager).
 
-The active controller is whoever the broker's own Raft observer believes to lead the quorum. A request is sent once: the
+The active controller is whoever the broker's own Raft observer believes to lead the quorum, and with ZooKeeper whoever
+last updated the broker's metadata. A request is sent once: the
 answer, NOT_CONTROLLER included, goes to the caller, and None stands for a disconnect, a time-out or an unknown leader.
 
 Left out: Kafka's channel resends a request by itself after NOT_CONTROLLER and after a disconnect. Here the callers
@@ -14,7 +15,6 @@ from typing import Any, Protocol
 
 from fencepost.model.config import KafkaConfig
 from fencepost.model.kernel.node import Node
-from fencepost.model.raft.replica import RaftReplica
 
 
 class RequestChannel(Protocol):
@@ -24,21 +24,31 @@ class RequestChannel(Protocol):
         """Send the request; `callback(response or None, *context)` follows once."""
 
 
+class ControllerLocator(Protocol):
+    """Knows the active controller."""
+
+    @property
+    def leader_id(self) -> int | None:
+        """Its node id, None while nobody is known."""
+
+
 class ControllerChannel:
     """One ordered connection to the active controller, for one purpose (`name`), as each of Kafka's channels has."""
 
-    __slots__ = ("_backoff_us", "_name", "_node", "_raft", "timeout_us")
+    __slots__ = ("_backoff_us", "_locator", "_name", "_node", "timeout_us")
 
-    def __init__(self, node: Node, config: KafkaConfig, raft: RaftReplica, name: str, timeout_us: int) -> None:
+    def __init__(
+        self, node: Node, config: KafkaConfig, locator: ControllerLocator, name: str, timeout_us: int
+    ) -> None:
         self._node = node
-        self._raft = raft
+        self._locator = locator
         self._name = name
         self._backoff_us = config.controller_channel_retry_backoff_us
         self.timeout_us = timeout_us
 
     def send(self, request: Any, callback: Callable[..., None], *context: Any) -> None:
         """Send the request; `callback(response or None, *context)` follows once."""
-        leader_id = self._raft.leader_id
+        leader_id = self._locator.leader_id
         if leader_id is None:
             self._node.schedule(self._backoff_us, callback, None, *context)
         else:

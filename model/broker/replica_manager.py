@@ -154,8 +154,8 @@ class ReplicaManager:
             self._node.observe("log-opened", key=name, value=value)
         return partition
 
-    def stop(self, topic_id: str, index: int, delete: bool = True) -> None:
-        """Host the replica no longer, and delete its log unless it may come back."""
+    def stop(self, topic_id: str, index: int) -> None:
+        """Host the replica no longer, and delete its log."""
         for name, partition in list(self.partitions.items()):
             if partition.topic_id == topic_id and partition.index == index:
                 del self.partitions[name]
@@ -163,12 +163,25 @@ class ReplicaManager:
                 partition.role = None
                 partition.fail_waiting(errors.UNKNOWN_TOPIC_OR_PARTITION)
                 self._drop_waiting_fetches(partition)
-                if delete:
-                    partition.log.delete()
-                value = {"topic_id": topic_id, "deleted": delete}
+                partition.log.delete()
+                value = {"topic_id": topic_id, "deleted": True}
                 self._node.observe("replica-stopped", key=name, value=value, leader_epoch=partition.leader_epoch)
                 for listener in self.partition_listeners:
                     listener.on_resign(partition.topic, index, None)
+
+    def logged_topic_id(self, topic: str, index: int) -> str | None:
+        """The topic id of the topic-partition's log, hosted or left on disk; None without one."""
+        partition = self.partitions.get(f"{topic}-{index}")
+        if partition is not None:
+            return partition.topic_id
+        for name, file in sorted(self._node.disk.files.items()):
+            if isinstance(file, LogFile) and name.startswith(f"{topic}-{index}/"):
+                return name.partition("/")[2]
+        return None
+
+    def delete_log(self, topic: str, topic_id: str, index: int) -> None:
+        """Delete a log that is on disk and not hosted."""
+        ReplicaLog(self._node, f"{topic}-{index}/{topic_id}").delete()
 
     def _fetcher(self, leader_id: int) -> ReplicaFetcher:
         fetcher = self._fetchers.get(leader_id)

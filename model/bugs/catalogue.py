@@ -10,7 +10,7 @@ from fencepost.model.bugs.registry import KnownBug
 from fencepost.model.composition import Composer
 
 #: The modules beside this one that export `BUGS`.
-AREAS = ("raft", "controller", "zk_controller", "replication", "groups", "zookeeper")
+AREAS = ("raft", "controller", "zk_controller", "replication", "groups", "zookeeper", "zk_broker")
 
 
 @cache

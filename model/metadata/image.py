@@ -157,6 +157,10 @@ class MetadataImage:
         """A topic's partitions by index."""
         return [self.partitions[(topic_id, index)] for index in range(self.partition_counts.get(topic_id, 0))]
 
+    def acls_offset(self, resource_type: str, resource_name: str) -> int:
+        """The offset after the last record that may have changed the resource's ACLs."""
+        return self.next_offset
+
     # --- the one way to change a table ----------------------------------------------------------------------------
 
     def _set(self, table: str, key: Any, value: Any, undo: list[Undo] | None) -> None:

@@ -17,13 +17,14 @@ from fencepost.model.zookeeper.transactions import Transaction, epoch_of
 class ClusterMetadata:
     """Follows one cluster (its chroot) in what a server applies.
 
+    node: the server that tells of it.
     image: what the transactions so far come to; a broker epoch is a czxid, a partition epoch a state's version.
     last_zxid: of the last transaction followed. Where the server's tree was elsewhere before it applied the next one,
         `resync` comes first.
     """
 
     def __init__(self, node: Node, chroot: str = "") -> None:
-        self._node = node
+        self.node = node
         self._records = MetadataRecords(chroot)
         self.image = MetadataImage()
         self.last_zxid = 0
@@ -52,4 +53,4 @@ class ClusterMetadata:
                 "end_offset": end_offset, "digest": self.image.digest, "role": "controller",
                 "records": [[offset, *described(record)] for offset, record in records],
             }
-            self._node.observe("metadata-applied", value=value, leader_epoch=epoch_of(zxid))
+            self.node.observe("metadata-applied", value=value, leader_epoch=epoch_of(zxid))

@@ -133,7 +133,7 @@ class IsrEvents:
         self, request: AlterPartitionRequest, partition: TopicPartition, before: LeaderAndIsr, after: LeaderAndIsr,
         reply: Reply,
     ) -> None:
-        self._observe(request, partition, before, None)
+        self._observe(request, partition, before, None, before is after)
         reply.send(AlterPartitionResponse(None, after.leader, after.leader_epoch, after.isr, after.partition_epoch))
         self._parts.node.at_point("controller.alter-partition")
 
@@ -147,7 +147,7 @@ class IsrEvents:
 
     def _observe(
         self, request: AlterPartitionRequest, partition: TopicPartition | None, current: LeaderAndIsr | None,
-        error: str | None,
+        error: str | None, unchanged: bool = False,
     ) -> None:
         name = request.topic_id if partition is None else partition[0]
         value = {
@@ -155,6 +155,8 @@ class IsrEvents:
             "isr": [member for member, _ in request.new_isr],
             "broker_epochs": [epoch for _, epoch in request.new_isr],
         }
+        if unchanged:
+            value["unchanged"] = True
         self._parts.node.observe(
             "alter-partition", key=f"{name}-{request.partition}", value=value, error=error,
             leader_epoch=request.leader_epoch, partition_epoch=request.partition_epoch,

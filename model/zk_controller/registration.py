@@ -22,6 +22,7 @@ class BrokerRegistrar:
     """Registers one broker process, at its start and after every expiry of its session.
 
     broker_epoch: of the last registration, -1 before.
+    listeners: told of the broker epoch, each time.
     """
 
     def __init__(self, node: Node, client: KafkaZkClient, incarnation_id: str) -> None:
@@ -31,6 +32,7 @@ class BrokerRegistrar:
         self._data = BrokerZnode(node.node_id, incarnation_id)
         self._registered_session = 0
         self.broker_epoch = -1
+        self.listeners: list[Callable[[int], None]] = []
 
     def register(self, callback: Callable[..., None], *context: Any) -> None:
         """Register; `callback(error or None, *context)`: None, NODEEXISTS (another session owns the znode), or the
@@ -85,4 +87,6 @@ class BrokerRegistrar:
         }
         self._node.observe("broker-registered", value=value, broker_epoch=self.broker_epoch)
         self._node.at_point("broker.registered")
+        for listener in self.listeners:
+            listener(self.broker_epoch)
         callback(None, *context)

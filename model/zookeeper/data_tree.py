@@ -115,7 +115,7 @@ class DataTree:
     def stat(self, path: str, node: Znode) -> Stat:
         """What clients see of a znode."""
         count = len(self._children.get(path, ()))
-        length = 0 if node.data is None else len(node.data)
+        length = 0 if node.data is None else len(node.data) if isinstance(node.data, str) else len(repr(node.data))
         return Stat(
             node.czxid, node.mzxid, node.pzxid, node.version, 2 * node.cversion - count, node.aversion, node.owner,
             length, count)

@@ -7,6 +7,7 @@ A mend of our own: whatever a killed server finds in its log is synced before it
 reads for durable, though only the page cache may hold it.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fencepost.model.composition import Composer
@@ -43,6 +44,8 @@ class QuorumPeer:
         self.election = composer(FastLeaderElection)(node, config, ensemble, self._elected)
         self.leader: Leader | None = None
         self.learner: Learner | None = None
+        #: Told of every transaction that this server knows to be committed, in order, the first time or again.
+        self.on_committed: Callable[[Node, Transaction], None] | None = None
         self._random = node.simulation.streams(f"zookeeper {node.node_id}")
         self._looks = 0
         self._applied = 0
@@ -82,6 +85,9 @@ class QuorumPeer:
         """The epoch is established: clients may come."""
         self.election.settle(epoch)
         self._observe_state("leading" if isinstance(role, Leader) else "following", self.election.vote.leader)
+        if isinstance(role, Leader) and self.on_committed is not None:
+            for each in self.storage.transactions():
+                self.on_committed(self.node, each)
         self.service.serve(role, self.tree)
         self.node.at_point("zookeeper.leading" if isinstance(role, Leader) else "zookeeper.following")
 
@@ -129,6 +135,8 @@ class QuorumPeer:
             "zk-apply", value={"zxid": transaction.zxid, "digest": self.tree.digest},
             current_epoch=self.storage.current_epoch)
         self._observe_session(transaction)
+        if self.on_committed is not None:
+            self.on_committed(self.node, transaction)
         self.service.on_applied(transaction, applied)
         self._applied += 1
         if self._applied >= self._snapshot_after:

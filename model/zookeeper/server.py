@@ -1,5 +1,6 @@
 """A ZooKeeper server as a process."""
 
+from collections.abc import Callable
 from typing import Any
 
 from fencepost.model.composition import Composer
@@ -8,10 +9,14 @@ from fencepost.model.kernel.network import Connection, Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Simulation
 from fencepost.model.zookeeper.peer import QuorumPeer
+from fencepost.model.zookeeper.transactions import Transaction
 
 
 class ZooKeeperServer(Node):
-    """One of 1 to 7 servers of an ensemble; `peer` is None while it is stopped. Everything volatile is in `peer`."""
+    """One of 1 to 7 servers of an ensemble; `peer` is None while it is stopped. Everything volatile is in `peer`.
+
+    on_committed: told of committed transactions, each at least once by somebody.
+    """
 
     def __init__(
         self, node_id: int, simulation: Simulation, network: Network, config: ZooKeeperConfig, composer: Composer,
@@ -22,10 +27,12 @@ class ZooKeeperServer(Node):
         self.composer = composer
         self.ensemble = tuple(sorted(ensemble))
         self.peer: QuorumPeer | None = None
+        self.on_committed: Callable[[Node, Transaction], None] | None = None
 
     def on_start(self) -> None:
         """Recover from disk and look for a leader."""
         self.peer = self.composer(QuorumPeer)(self, self.config, self.ensemble, self.composer)
+        self.peer.on_committed = self.on_committed
         self.peer.look_for_leader()
 
     def on_stop(self, how: str) -> None:
@@ -45,6 +52,17 @@ class ZooKeeperServer(Node):
         """Whether this server believes that it leads an established epoch."""
         peer = self.peer
         return peer is not None and peer.leader is not None and peer.service.upstream is peer.leader
+
+    def begin_controlled_shutdown(self) -> None:
+        """What SIGTERM does: a server just ends."""
+        if self.running and not self.paused:
+            self.shut_down()
+
+    def expire_session(self, session_id: int) -> bool:
+        """End a session now (a fault); only the leader can, and only a live session."""
+        leader = None if self.peer is None or self.paused else self.peer.leader
+        return self.is_leading and leader is not None and leader.sessions is not None and leader.sessions.close_now(
+            session_id)
 
     def describe(self) -> dict[str, Any]:
         """The server's state as plain data."""

@@ -117,3 +117,12 @@ class SessionTracker:
                     "silent_us": self._node.now_us - session.touched_us}
                 self._node.observe("zk-session-expired", value=value)
                 self._expire(session_id)
+
+    def close_now(self, session_id: int) -> bool:
+        """End a session before its time, as whoever knows its password can; whether it lived."""
+        session = self._sessions.get(session_id)
+        if session is None or session.closing or self._stopped:
+            return False
+        session.closing = True
+        self._expire(session_id)
+        return True

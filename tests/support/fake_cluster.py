@@ -12,6 +12,7 @@ class FakeCluster:
 
     controllers = (101, 102, 103)
     brokers = (1, 2, 3)
+    zookeepers: tuple[int, ...] = ()
     client_ids = (1001, 1002)
 
     def __init__(self) -> None:
@@ -73,6 +74,12 @@ class FakeCluster:
         if node_id in self.paused:
             self.paused.remove(node_id)
 
+    def expire_session(self, node_id: int) -> bool:
+        return False
+
+    def slow_controller(self, node_id: int, delay_us: int) -> bool:
+        return False
+
     def cut(self, source: int, destination: int) -> None:
         self.cuts[(source, destination)] = self.cuts.get((source, destination), 0) + 1
 
@@ -83,3 +90,22 @@ class FakeCluster:
 
     def heal_network(self) -> None:
         self.cuts.clear()
+
+
+class FakeZkCluster(FakeCluster):
+    """Three servers of an ensemble, of which 201 leads, and three brokers, of which 1 is the controller and leads."""
+
+    controllers = ()
+    zookeepers = (201, 202, 203)
+
+    def roles(self) -> dict[str, list[int]]:
+        return {"active-controller": [1], "zookeeper-leader": [201]}
+
+    def expire_session(self, node_id: int) -> bool:
+        self.log.append((self.now_us, "expire", node_id))
+        return node_id in self.brokers
+
+    def slow_controller(self, node_id: int, delay_us: int) -> bool:
+        if node_id in self.brokers:
+            self.log.append((self.now_us, f"slow {delay_us}", node_id))
+        return node_id in self.brokers

@@ -6,9 +6,9 @@ from fencepost.harness.timing import physics
 from fencepost.histories.event import Event
 from fencepost.histories.recorder import Recorder
 from fencepost.model.bugs.catalogue import composer_with
-from fencepost.model.cluster import SimulatedCluster
 from fencepost.model.effective_config import effective_config
 from fencepost.model.kernel.node import Node
+from fencepost.model.kraft_cluster import KRaftCluster
 from fencepost.model.protocol.controller import AdminRequest
 from fencepost.model.protocol.data import ProduceRequest
 from fencepost.model.shape import Shape
@@ -35,7 +35,7 @@ class LiveCluster:
         named = {name.replace("_", "."): value for name, value in properties.items()}
         config = effective_config("campaign", named, 3)
         self.recorder = Recorder()
-        self.cluster = SimulatedCluster(
+        self.cluster = KRaftCluster(
             seed, Shape(clients=1), config.kafka, config.client, physics("campaign"), composer_with(bugs, "kraft"),
             self.recorder)
         self.hand = Hand(HAND_ID, "hand", self.cluster.simulation, self.cluster.network)

@@ -5,7 +5,6 @@ from typing import Any
 from fencepost.checkers import (
     authorisation,
     epoch_fencing,
-    liveness,
     metadata_consistency,
     metadata_reads,
     raft_elections,
@@ -13,6 +12,7 @@ from fencepost.checkers import (
     raft_snapshots,
     raft_stability,
     raft_stale_leader,
+    recovery,
     single_controller,
     zk_write_fencing,
 )
@@ -25,7 +25,7 @@ FETCH_TIMEOUT_US = 200_000
 #: Those that look at replicas of partitions are left out: these histories do not show any.
 MODULES = (
     raft_elections, raft_log_rules, raft_snapshots, raft_stale_leader, raft_stability, single_controller,
-    zk_write_fencing, epoch_fencing, metadata_consistency, metadata_reads, authorisation, liveness,
+    zk_write_fencing, epoch_fencing, metadata_consistency, metadata_reads, authorisation, recovery,
 )
 
 

@@ -1,0 +1,71 @@
+"""Kafka in ZooKeeper mode with its ensemble and its clients."""
+
+from typing import Any
+
+from fencepost.histories.recorder import Recorder
+from fencepost.histories.vocabulary import OBSERVATIONS
+from fencepost.model.cluster import SimulatedCluster
+from fencepost.model.composition import Composer
+from fencepost.model.config import ClientConfig, KafkaConfig, ZooKeeperConfig
+from fencepost.model.ensemble_metadata import EnsembleMetadata
+from fencepost.model.kernel.simulation import Physics
+from fencepost.model.shape import Shape
+from fencepost.model.zk_kafka_node import ZkKafkaNode
+from fencepost.model.zookeeper.server import ZooKeeperServer
+
+
+class ZkCluster(SimulatedCluster):
+    """Brokers, each with a controller of which one is active, and a ZooKeeper ensemble."""
+
+    ABSENT_OBSERVATIONS = (
+        *(name for name in OBSERVATIONS if name.startswith("raft-")), "broker-registration", "broker-heartbeat",
+    )
+
+    def __init__(
+        self, seed: int, shape: Shape, config: KafkaConfig, client_config: ClientConfig, zookeeper: ZooKeeperConfig,
+        physics: Physics, composer: Composer, recorder: Recorder,
+    ) -> None:
+        super().__init__(seed, shape, config, client_config, physics, recorder)
+        self.zookeepers = shape.zookeeper_ids()
+        self.ensemble: dict[int, ZooKeeperServer] = {
+            node_id: ZooKeeperServer(node_id, self.simulation, self.network, zookeeper, composer, self.zookeepers)
+            for node_id in self.zookeepers
+        }
+        metadata = EnsembleMetadata(self.ensemble[self.zookeepers[0]])
+        for server in self.ensemble.values():
+            server.on_committed = metadata.on_committed
+        self.nodes: dict[int, ZkKafkaNode] = {
+            node_id: ZkKafkaNode(
+                node_id, self.simulation, self.network, config, zookeeper, composer, self.zookeepers)
+            for node_id in self.brokers
+        }
+        self.servers.update(self.ensemble)
+        self.servers.update(self.nodes)
+
+    def roles(self) -> dict[str, list[int]]:
+        """`active-controller` and `zookeeper-leader`: who believes to be it."""
+        return {
+            "active-controller": [
+                node.node_id for node in self.nodes.values()
+                if node.controller is not None and node.controller.is_active],
+            "zookeeper-leader": [server.node_id for server in self.ensemble.values() if server.is_leading],
+        }
+
+    def expire_session(self, node_id: int) -> bool:
+        """Have the ensemble end the broker's session now; whether there was a session and a leader to end it."""
+        broker = self.nodes[node_id].broker if node_id in self.nodes else None
+        if broker is None:
+            return False
+        return any(server.expire_session(broker.client.session_id) for server in self.ensemble.values())
+
+    def slow_controller(self, node_id: int, delay_us: int) -> bool:
+        """Make the broker's controller take so much longer for each event (0: as before); whether it runs."""
+        controller = self.nodes[node_id].controller if node_id in self.nodes else None
+        if controller is None:
+            return False
+        controller.slow_down(delay_us)
+        return True
+
+    def header(self) -> dict[str, Any]:
+        """What checkers need to know about the run."""
+        return {**super().header(), "zookeepers": list(self.zookeepers)}
