@@ -2,7 +2,8 @@
 
 Seeds are independent and a run is a pure function of its spec, so neither the number of workers nor the order in
 which they finish changes what a campaign finds. With `until_failure` it ends at the lowest failing seed: seeds below
-the first failure found are still waited for.
+the first failure found are still waited for. Where known bugs are hunted, it ends at the lowest seed that breaks one of
+the rules which must catch them; other failures on the way are reported too.
 """
 
 import hashlib
@@ -28,6 +29,7 @@ class Order:
     """A campaign as ordered.
 
     spec: what every seed runs; its own seed is not looked at. keep: "failures" or "all" run directories.
+    sought: the rules of which `until_failure` waits for one; empty: any.
     """
 
     spec: RunSpec
@@ -38,6 +40,7 @@ class Order:
     until_failure: bool = False
     keep: str = "failures"
     not_modelled: tuple[str, ...] = ()
+    sought: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -160,14 +163,14 @@ def run_campaign(order: Order, progress: Progress) -> Campaign:
 def _items(campaign: Campaign) -> Iterator[tuple[Order, int]]:
     order = campaign.order
     for seed in range(order.first, order.first + order.seeds):
-        if order.until_failure and campaign.count("invalid"):
+        if order.until_failure and _found(campaign):
             return
         yield order, seed
 
 
 def _is_over(campaign: Campaign, pool: Pool) -> bool:
     """Whether a failure was found and every lower seed is done; drops what higher seeds gave meanwhile."""
-    failing = [seed for seed, outcome in campaign.outcomes.items() if outcome.verdict == "invalid"]
+    failing = _found(campaign)
     if not campaign.order.until_failure or not failing:
         return False
     lowest = min(failing)
@@ -176,6 +179,14 @@ def _is_over(campaign: Campaign, pool: Pool) -> bool:
     campaign.outcomes = {seed: outcome for seed, outcome in campaign.outcomes.items() if seed <= lowest}
     campaign.stopped = "a failure was found"
     return True
+
+
+def _found(campaign: Campaign) -> list[int]:
+    """The seeds that are what `until_failure` waits for."""
+    sought = campaign.order.sought
+    return [
+        seed for seed, outcome in campaign.outcomes.items() if outcome.verdict == "invalid"
+        and (not sought or any(violation["rule"] in sought for violation in outcome.violations))]
 
 
 def _seed_outcome(outcome: Outcome) -> SeedOutcome:

@@ -89,7 +89,10 @@ class Explainer:
             return f"{self._names(nodes[0])} was {_PROCESS_FAULTS[fault.f]} {span}"
         if _is_global(fault):
             return f"{_GLOBAL_FAULTS[fault.f]} {span}"
-        return f"{self._cut_words(fault.f, nodes, value.get('links') or [])} {span}"
+        words = self._cut_words(fault.f, nodes, value.get("links") or [])
+        if fault.f == "slow":
+            words += f" took {value['latency_us'] / 1_000:g} ms longer"
+        return f"{words} {span}"
 
     def _cut_words(self, kind: str, nodes: list[int], links: list[list[int]]) -> str:
         struck = self._names.all(nodes)
@@ -101,6 +104,10 @@ class Explainer:
             inward = any(destination in nodes for _, destination in links)
             return f"nothing reached {struck}" if inward else f"nothing that {struck} sent arrived"
         others = sorted({end for link in links for end in link} - set(nodes))
+        if kind == "slow":
+            ways = [source in nodes for source, _ in links]
+            between = "between {} and {}" if len(set(ways)) > 1 else "from {} to {}" if ways[0] else "from {1} to {0}"
+            return f"everything {between.format(struck, self._names.all(others))}"
         if kind in ("link", "cut-roles") and others:
             return f"{struck} was cut off from {self._names.all(others)}"
         return f"{kind} struck {struck}"

@@ -117,11 +117,16 @@ def configuration() -> str:
 def bugs() -> str:
     """The page about the known bugs."""
     rows = [
-        (f"`{bug.bug_id}`", bug.mode, bug.what_went_wrong, ", ".join(f"`{rule}`" for rule in bug.rules), bug.source)
+        (f"`{bug.bug_id}`", bug.mode, bug.what_went_wrong, _names(bug.rules), _names(bug.also), bug.source)
         for bug in all_bugs().values()]
     return _page(
-        "Known bugs", "`--bug ID` switches one on. One of the rules named here must catch it.",
-        _table(("id", "mode", "what went wrong", "caught by", "source"), rows))
+        "Known bugs", "`--bug ID` switches one on. One of the rules in the fourth column must catch it: `campaign "
+        "--until-failure` goes on until one does. Those in the fifth it breaks on its way.",
+        _table(("id", "mode", "what went wrong", "caught by", "breaks, too", "source"), rows))
+
+
+def _names(rules: tuple[str, ...]) -> str:
+    return ", ".join(f"`{rule}`" for rule in rules)
 
 
 def schedules() -> str:

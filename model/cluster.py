@@ -135,6 +135,10 @@ class SimulatedCluster:
         """Make each event of the node's ZooKeeper-mode controller take so much longer; whether it has one."""
         return False
 
+    def slow_down(self, source: int, destination: int, latency_us: int) -> None:
+        """Add to the latency of one directed link; take it back with a negative number."""
+        self.network.slow_down(source, destination, latency_us)
+
     def heal_network(self) -> None:
         """Take back every cut, loss and delay."""
         self.network.heal()

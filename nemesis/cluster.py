@@ -89,5 +89,8 @@ class Cluster(Protocol):
     def uncut(self, source: int, destination: int) -> None:
         """Take one cut of the link back."""
 
+    def slow_down(self, source: int, destination: int, latency_us: int) -> None:
+        """Let everything from source to destination take that much longer, or as long again (a negative number)."""
+
     def heal_network(self) -> None:
         """Take back every cut."""

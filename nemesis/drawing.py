@@ -99,17 +99,20 @@ class Drawing:
         draws = self._draws
         kind = draws.choice(self._kinds)
         target: dict[str, Any] = {"role": "here"} if here else self._target(quorum, partition, first)
-        other = others = direction = None
+        other = others = direction = latency_us = None
         if kind == "link":
             other = self._target(quorum, partition, True)
-        elif kind == "cut-roles":
+        elif kind in ("cut-roles", "slow"):
             keepers = self._rhythm.quorum
             others = draws.choice((keepers, "brokers", "clients") if not quorum else (keepers, "brokers"))
+        if kind == "slow":
+            latency_us = draws.between(1_000, self._rhythm.session_timeout_us // 2)
         elif kind == "one-way":
             direction = draws.choice(("in", "out"))
         delay_us = draws.between(1, self._rhythm.session_timeout_us) if kind == "slow-controller" else None
         self.faults.append(Fault(
-            kind, self._duration_us(kind), at_us, trigger, target, other, others, direction, delay_us=delay_us))
+            kind, self._duration_us(kind), at_us, trigger, target, other, others, direction, delay_us=delay_us,
+            latency_us=latency_us))
 
     def _target(self, quorum: bool, partition: str, first: bool) -> dict[str, Any]:
         draws = self._draws

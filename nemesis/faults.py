@@ -9,6 +9,7 @@ for how long (`duration_us`, after which it is undone), and at whom (`target`, s
 | one-way | links towards the target (`direction` in) or from it (out) are cut | an asymmetric route, a firewall rule |
 | cut-roles | links between target and `others` (a kind of node) are cut | a rack's uplink fails |
 | link | the links between `target` and `other` are cut, both ways | one bad cable |
+| slow | links between target and `others` take `latency_us` longer, both ways or in one `direction` | a full uplink |
 | halves | the Kafka nodes fall into two halves, drawn | a switch between racks fails |
 | majorities-ring | every node sees a majority, no two see the same | a network with broken routing |
 | bridge | two halves that only the target can talk to both of | the same, with one well-connected host |
@@ -27,17 +28,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = (
-    "isolate", "one-way", "cut-roles", "link", "halves", "majorities-ring", "bridge",
+    "isolate", "one-way", "cut-roles", "link", "slow", "halves", "majorities-ring", "bridge",
     "pause", "kill", "power-loss", "shutdown",
 )
 #: Kinds that only ZooKeeper mode knows.
 ZOOKEEPER_KINDS = ("expire-session", "slow-controller")
 #: Kinds that strike the network; the others strike processes.
-NETWORK_KINDS = KINDS[:7]
+NETWORK_KINDS = KINDS[:8]
 #: Kinds that strike all Kafka nodes and so need no target.
 GLOBAL_KINDS = ("halves", "majorities-ring")
 
-_FIELDS = ("kind", "name", "at_us", "at_point", "duration_us", "target", "other", "others", "direction", "delay_us")
+_FIELDS = (
+    "kind", "name", "at_us", "at_point", "duration_us", "target", "other", "others", "direction", "delay_us",
+    "latency_us",
+)
 _OTHERS = ("controllers", "brokers", "clients", "zookeepers")
 
 
@@ -47,11 +51,16 @@ class FaultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """The `count`-th passing of `point` (counted from 1, over all nodes, from `from_us` on)."""
+    """`delay_us` after the `count`-th passing of `point` (counted from 1, from `from_us` on).
+
+    by: only the node counts that the fault of that name struck; None: every node.
+    """
 
     point: str
     count: int
     from_us: int = 0
+    delay_us: int = 0
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class Fault:
     direction: str | None = None
     name: str | None = None
     delay_us: int | None = None
+    latency_us: int | None = None
 
     def to_data(self) -> dict[str, Any]:
         """The fault as a spec or a schedule file stores it."""
@@ -82,6 +92,10 @@ class Fault:
         if self.at_point is not None:
             data["at_point"] = {
                 "point": self.at_point.point, "count": self.at_point.count, "from_us": self.at_point.from_us}
+            if self.at_point.delay_us:
+                data["at_point"]["delay_us"] = self.at_point.delay_us
+            if self.at_point.by is not None:
+                data["at_point"]["by"] = self.at_point.by
         data["duration_us"] = self.duration_us
         if self.target:
             data["target"] = dict(self.target)
@@ -93,6 +107,8 @@ class Fault:
             data["direction"] = self.direction
         if self.delay_us is not None:
             data["delay_us"] = self.delay_us
+        if self.latency_us is not None:
+            data["latency_us"] = self.latency_us
         return data
 
 
@@ -114,14 +130,17 @@ def fault_from_data(data: Any, where: str) -> Fault:
         raise FaultError(f"{where}: a {kind} needs a target, such as {{\"role\": \"active-controller\"}}")
     if kind == "link" and not isinstance(data.get("other"), dict):
         raise FaultError(f"{where}: a link needs `other`, the target at its other end")
-    if kind == "cut-roles" and data.get("others") not in _OTHERS:
-        raise FaultError(f"{where}: cut-roles needs others: {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}")
+    if kind in ("cut-roles", "slow") and data.get("others") not in _OTHERS:
+        raise FaultError(f"{where}: {kind} needs others: {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}")
     if kind == "one-way" and data.get("direction") not in ("in", "out"):
         raise FaultError(f"{where}: one-way needs direction: in or out")
+    if kind == "slow" and data.get("direction") not in (None, "in", "out"):
+        raise FaultError(f"{where}: the direction of a slow is in or out, or it is left out")
     return Fault(
         kind, _whole_number(data.get("duration_us"), "duration_us", where), at_us, at_point, data.get("target") or {},
         data.get("other"), data.get("others"), data.get("direction"), data.get("name"),
         _whole_number(data["delay_us"], "delay_us", where) if "delay_us" in data else None,
+        _whole_number(data.get("latency_us"), "latency_us", where) if kind == "slow" else None,
     )
 
 
@@ -131,6 +150,7 @@ def _trigger(data: Any, where: str) -> Trigger:
     return Trigger(
         data["point"], max(1, _whole_number(data.get("count", 1), "count", where)),
         _whole_number(data.get("from_us", 0), "from_us", where),
+        _whole_number(data.get("delay_us", 0), "delay_us", where), data.get("by"),
     )
 
 

@@ -64,12 +64,14 @@ class Injector:
             assert trigger is not None
             if self._cluster.now_us < trigger.from_us:
                 continue
+            if trigger.by is not None and self._memory.struck.get(trigger.by) != node:
+                continue
             key = f"{point}/{index}"
             self._passed[key] = self._passed.get(key, 0) + 1
             if self._passed[key] >= trigger.count:
                 waiting.remove(index)
                 # Not here and now: the point lies in the middle of a handler, which must not be torn.
-                self._cluster.schedule(0, self._inject, index, node)
+                self._cluster.schedule(trigger.delay_us, self._inject, index, node)
 
     def _inject(self, index: int, here: int | None) -> None:
         if self._healed:
@@ -130,7 +132,10 @@ class Injector:
         self._record(index, fault, nodes, links)
         self._links[index] = links
         for source, destination in links:
-            self._cluster.cut(source, destination)
+            if fault.latency_us is None:
+                self._cluster.cut(source, destination)
+            else:
+                self._cluster.slow_down(source, destination, fault.latency_us)
         self._cluster.schedule(fault.duration_us, self._undo, index)
 
     def _links_of(self, fault: Fault, node: int | None, draws: Draws) -> list[Link]:
@@ -147,11 +152,12 @@ class Injector:
         if fault.kind == "link":
             other = resolve(fault.other or {}, cluster, draws, self._memory)
             return [] if other is None or other == node else [(node, other), (other, node)]
-        if fault.kind == "cut-roles":
+        if fault.kind in ("cut-roles", "slow"):
             by_role = {
                 "controllers": cluster.controllers or cluster.brokers, "brokers": cluster.brokers,
                 "clients": cluster.client_ids, "zookeepers": cluster.zookeepers}
-            return _around(node, by_role[str(fault.others)], inward=True, outward=True)
+            others = by_role[str(fault.others)]
+            return _around(node, others, fault.direction != "out", fault.direction != "in")
         everyone = [*servers, *cluster.client_ids]
         inward = fault.kind == "isolate" or fault.direction == "in"
         outward = fault.kind == "isolate" or fault.direction == "out"
@@ -160,8 +166,12 @@ class Injector:
     # --- undoing --------------------------------------------------------------------------------------------------
 
     def _undo(self, index: int) -> None:
+        latency_us = self._faults[index].latency_us
         for source, destination in self._links.pop(index, ()):
-            self._cluster.uncut(source, destination)
+            if latency_us is None:
+                self._cluster.uncut(source, destination)
+            else:
+                self._cluster.slow_down(source, destination, -latency_us)
         paused = self._paused.pop(index, None)
         if paused is not None and paused not in self._paused.values():
             self._cluster.resume(paused)
@@ -184,6 +194,8 @@ class Injector:
             value["point"] = fault.at_point.point
         if links is not None:
             value["links"] = [list(link) for link in links]
+        if fault.latency_us is not None:
+            value["latency_us"] = fault.latency_us
         self._cluster.recorder.fault(
             self._cluster.now_us, fault.kind, nodes[0] if len(nodes) == 1 else None, value)
 

@@ -134,6 +134,30 @@ def stale_follower(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> 
     return faults
 
 
+def slow_learner(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A leader restarts and is given its leadership back, asks to go at once, and hears nothing of what comes of that;
+    meanwhile another broker hears late of each change, one after the other, and believes for a while in each."""
+    name = f"leader {at_us}"
+    session_us = rhythm.session_timeout_us
+    latency_us = draws.between(rhythm.fetch_timeout_us // 4, rhythm.fetch_timeout_us * 2 // 3)
+    restart_us = draws.between(500, rhythm.fetch_timeout_us // 4)
+    back_us = at_us + restart_us
+    # News take the latency to come, and as long again until they are known to be committed, with all that is by then.
+    goes_us = latency_us + draws.between(0, latency_us // 4)
+    goes, unheard = (
+        Trigger("broker.became-leader", 1, back_us + session_us * 2, delay_us, name)
+        for delay_us in (goes_us, goes_us + draws.between(400, 4_000)))
+    slow: Target = {"role": "follower", "partition": partition, "but": name}
+    return [
+        Fault("shutdown", restart_us, at_us, None, leader_of(partition), name=name),
+        Fault("slow", rhythm.replica_lag_us * 3, back_us + session_us // 2, None, slow, others=rhythm.quorum,
+              direction="in", latency_us=latency_us),
+        Fault("shutdown", session_us * 3, None, goes, struck(name)),
+        Fault("cut-roles", session_us * 2, None, unheard, struck(name), others=rhythm.quorum),
+        *([_gone(draws, back_us + session_us * 4, leader_of(partition), session_us)] if draws.chance(1, 3) else []),
+    ]
+
+
 def unsynced(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
     """The power fails between a write and its fsync in the quorum, and the leader is lost at the same moment."""
     point = draws.choice((
@@ -211,6 +235,21 @@ def split_vote(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list
     ]
 
 
+def forgetful_winner(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """The quorum's leader is paused just long enough for an election. One of the two that stand is heard late;
+    the other one wins, loses power as it wins, and is back while the first one still asks."""
+    timeout_us = rhythm.fetch_timeout_us
+    heard_us = draws.between(timeout_us // 20, timeout_us // 5)
+    away_us = heard_us + timeout_us * draws.between(80, 98) // 100
+    wins = Trigger("raft.became-leader", 1, at_us)
+    return [
+        Fault("slow", timeout_us * 3, at_us, None, {"role": "standby-controller"}, others="controllers",
+              direction="out", latency_us=heard_us),
+        Fault("pause", away_us, at_us, None, ACTIVE),
+        Fault("power-loss", draws.between(200, heard_us // 2), None, wins, HERE),
+    ]
+
+
 def deaf_leader(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
     """Nothing reaches a leader any more, though it can still send."""
     target = draws.choice((ACTIVE, ACTIVE, leader_of(partition)))
@@ -241,8 +280,8 @@ def zombie_consumer(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) ->
 
 STORYLINES: tuple[Storyline, ...] = (
     successive_leaders, moved_leadership, request_under_way, returning_follower, slow_reboot, stale_follower,
-    unsynced, thin_majority, contested_elections, three_leaders, split_vote, deaf_leader, last_replica_standing,
-    zombie_consumer,
+    slow_learner, unsynced, thin_majority, contested_elections, three_leaders, split_vote,
+    forgetful_winner, deaf_leader, last_replica_standing, zombie_consumer,
 )
 
 

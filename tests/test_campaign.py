@@ -90,6 +90,14 @@ def test_until_failure_ends_at_the_lowest_failing_seed(order, jobs):
     assert campaign.stopped == "a failure was found"
 
 
+def test_a_hunt_goes_on_until_a_rule_that_must_catch_the_bug_does(order):
+    hunt = replace(order, first=6, seeds=1000, jobs=2, until_failure=True, sought=("WeakIsr",))
+    campaign = run_campaign(hunt, quiet)
+    assert {rule: [outcome.seed for outcome in failing] for rule, failing in campaign.failures_by_rule().items()} == {
+        "ElectionSafety": [7, 14], "WeakIsr": [21]}
+    assert run_campaign(replace(hunt, sought=("LogMatching",)), quiet).outcomes.keys() == {6, 7}, "not only the first"
+
+
 def test_a_dead_worker_makes_its_seed_unknown(order):
     campaign = run_campaign(replace(order, first=4, seeds=3), quiet)
     assert campaign.verdict == "unknown"
@@ -140,7 +148,7 @@ def test_the_text_of_a_campaign(order, capsys):
     assert "UNKNOWN  seed 5: its worker process died (killed by SIGKILL)" in text
     assert "replay  fencepost run --mode kraft --seed 5\n" in text
     assert "1 worker died; new ones took over" in text
-    assert "1 of 11 fault kinds, 19 controller fail-overs" in text
+    assert "1 of 12 fault kinds, 19 controller fail-overs" in text
 
 
 def test_the_json_of_a_campaign(order, capsys):

@@ -113,6 +113,10 @@ def test_coverage_in_words():
     ("link", [1], [[1, 2], [2, 1]], "broker 1 was cut off from broker 2"),
     ("cut-roles", [1], [[101, 1], [1, 101], [102, 1], [1, 102]],
      "broker 1 was cut off from controller 101 and controller 102"),
+    ("slow", [1], [[101, 1], [1, 101]], "everything between broker 1 and controller 101 took 2.5 ms longer"),
+    ("slow", [1], [[101, 1], [102, 1]],
+     "everything from controller 101 and controller 102 to broker 1 took 2.5 ms longer"),
+    ("slow", [1], [[1, 101]], "everything from broker 1 to controller 101 took 2.5 ms longer"),
     ("one-way", [1], [[2, 1], [3, 1]], "nothing reached broker 1"),
     ("one-way", [1], [[1, 2], [1, 3]], "nothing that broker 1 sent arrived"),
     ("bridge", [1], [[2, 3], [3, 2]], "the Kafka nodes were split into halves that only broker 1 talked to"),
@@ -122,7 +126,7 @@ def test_coverage_in_words():
 ])
 def test_partitions_in_words(kind, nodes, links, words):
     recorder = Recorder()
-    recorder.fault(1_000_000, kind, None, {"nodes": nodes, "links": links, "duration_us": 500_000})
+    recorder.fault(1_000_000, kind, None, {"nodes": nodes, "links": links, "duration_us": 500_000, "latency_us": 2_500})
     recorder.fault(9_000_000, "heal", None, {"quiet_us": 1})
     lines = Explainer(HEADER, recorder.events).because(2_000_000, 1, None, [])
     assert lines == [f"{words} from 1.000 s to 1.500 s"]

@@ -51,6 +51,38 @@ def test_cut_roles_cuts_only_that_role() -> None:
     assert sorted(cluster.cuts) == sorted([(2, c) for c in (101, 102, 103)] + [(c, 2) for c in (101, 102, 103)])
 
 
+@pytest.mark.parametrize(("direction", "links"), [
+    ("in", [(c, 2) for c in (101, 102, 103)]), ("out", [(2, c) for c in (101, 102, 103)]),
+    (None, [link for c in (101, 102, 103) for link in ((c, 2), (2, c))]),
+])
+def test_slow_links_take_longer_for_a_while(direction: str | None, links: list[tuple[int, int]]) -> None:
+    fault = {"kind": "slow", "others": "controllers", "target": {"role": "node", "id": 2}, "latency_us": 700}
+    cluster, _ = inject(fault if direction is None else {**fault, "direction": direction})
+    cluster.scheduler.run_until(2_000)
+    assert cluster.slow == dict.fromkeys(links, 700)
+    assert cluster.cuts == {}
+    cluster.scheduler.run_until(6_000)
+    assert cluster.slow == dict.fromkeys(links, 0)
+
+
+def test_a_fault_may_strike_a_while_after_a_point_that_a_certain_node_passes() -> None:
+    cluster = FakeCluster()
+    point = {"point": "broker.became-leader", "count": 1, "delay_us": 40, "by": "first"}
+    faults = [
+        {"kind": "isolate", "name": "first", "at_us": 1_000, "target": {"role": "node", "id": 3}, "duration_us": 9_000},
+        {"kind": "pause", "at_point": point, "target": {"role": "here"}, "duration_us": 9_000}]
+    parsed = [fault_from_data(fault, "test") for fault in faults]
+    assert [fault.to_data() for fault in parsed][1]["at_point"] == {**point, "from_us": 0}
+    Injector(cluster, parsed, lambda index: Stream(1, f"fault {index}")).start()
+    cluster.scheduler.run_until(2_000)
+    for node in (1, 3):
+        cluster.pass_point("broker.became-leader", node)
+    cluster.scheduler.run_until(2_039)
+    assert cluster.paused == []
+    cluster.scheduler.run_until(2_040)
+    assert cluster.paused == [3]
+
+
 def test_link_cuts_two_nodes_from_each_other() -> None:
     cluster, _ = inject({"kind": "link", "target": {"role": "node", "id": 1}, "other": {"role": "node", "id": 3}})
     cluster.scheduler.run_until(2_000)

@@ -34,7 +34,8 @@ def run(seed: int, as_json: bool, **options: Any) -> int:
 @click.option("--seeds", type=click.IntRange(min=1), default=60, show_default=True, help="How many seeds.")
 @click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="The first seed.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes.  [default: one a processor]")
-@click.option("--until-failure", is_flag=True, help="End at the first failing seed.")
+@click.option("--until-failure", is_flag=True,
+              help="End at the first failing seed; with --bug, at the first that breaks a rule which must catch it.")
 @click.option("--keep", type=click.Choice(["failures", "all"]), default="failures", show_default=True,
               help="Which runs' directories are kept.")
 @spec_options
@@ -45,10 +46,12 @@ def campaign(
     spec, not_modelled = build_spec(first, options)
     from fencepost.harness import campaign as campaigns
     from fencepost.harness.cli import campaign_output
+    from fencepost.model.bugs.catalogue import all_bugs
 
+    sought = tuple(rule for bug in spec.bugs for rule in all_bugs()[bug].rules)
     order = campaigns.Order(
         spec, first, seeds, jobs or campaigns.available_cpus(), options["store"], until_failure, keep,
-        tuple(not_modelled))
+        tuple(not_modelled), sought)
     with campaign_output.progress(order, as_json) as show:
         done = campaigns.run_campaign(order, show)
     campaigns.raise_if_nothing(done)

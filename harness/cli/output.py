@@ -126,6 +126,7 @@ def print_bugs(bugs: Iterable[KnownBug], as_json: bool) -> None:
         return
     out = console()
     for bug in bugs:
-        out.print(Text.assemble((f"{bug.bug_id}", "bold"), f"  ({bug.mode})  caught by {joined(bug.rules)}"))
+        also = f"; breaks {joined(bug.also)} too" if bug.also else ""
+        out.print(Text.assemble((f"{bug.bug_id}", "bold"), f"  ({bug.mode})  caught by {joined(bug.rules)}{also}"))
         out.print(Text(f"    {bug.what_went_wrong}"))
         out.print(Text(f"    {bug.source}", style="dim"))

@@ -70,7 +70,7 @@ BUGS: tuple[KnownBug, ...] = (
         "A restarted leader re-enters its epoch as Unattached without a vote and votes there for another candidate: "
         "two leaders in one epoch.",
         "commit f49c6c203f6; QuorumState.initialize",
-        ("ElectionSafety", "SingleLeader", "VoteOncePerEpoch", "NoIllegalState"), (ForgetsItsLeadership,),
+        ("ElectionSafety", "SingleLeader"), (ForgetsItsLeadership,), ("VoteOncePerEpoch", "NoIllegalState"),
     ),
     KnownBug(
         "KAFKA-10527", "kraft",

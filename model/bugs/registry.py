@@ -11,8 +11,9 @@ class KnownBug:
     mode: "kraft", "zk", "migration" or "any".
     what_went_wrong: one or two sentences.
     source: the commit, KIP or file that shows it.
-    rules: names of the rules of which one must catch it.
+    rules: names of the rules of which one must catch it; a campaign that hunts it goes on until one does.
     patches: subclasses of the components that it breaks (see `fencepost.model.composition`).
+    also: names of other rules that it is known to break on its way.
     """
 
     bug_id: str
@@ -21,3 +22,4 @@ class KnownBug:
     source: str
     rules: tuple[str, ...]
     patches: tuple[type, ...]
+    also: tuple[str, ...] = ()

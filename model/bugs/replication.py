@@ -68,7 +68,7 @@ BUGS: tuple[KnownBug, ...] = (
         "Fetches are not fenced by leader epoch: a zombie leader advances its high watermark with followers of another "
         "epoch, and followers truncate against a stale leader.",
         "KIP-320; commit ed3bd79633a",
-        ("EpochFencing", "StrongIsr", "NoAckedRecordLost", "ConsistentRead"), (NoFetchEpochFencing,)),
+        ("StrongIsr", "NoAckedRecordLost", "ConsistentRead"), (NoFetchEpochFencing,), ("EpochFencing",)),
     KnownBug(
         "KAFKA-1211", "any",
         "A follower truncates to its own high watermark when it begins to follow; elected soon after, it has lost "

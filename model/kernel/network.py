@@ -178,6 +178,13 @@ class Network:
             for connection, direction in self._holding.pop(link, {}).items():
                 self._release(connection, direction)
 
+    def slow_down(self, source: int, destination: int, latency_us: int) -> None:
+        """Add to what a directed link takes; slow-downs add up, and a negative one takes one back."""
+        link = (source, destination)
+        extra_us = self.extra_latency_us.pop(link, 0) + latency_us
+        if extra_us > 0:
+            self.extra_latency_us[link] = extra_us
+
     def heal(self) -> None:
         """Take back every cut, loss and delay."""
         self.loss.clear()

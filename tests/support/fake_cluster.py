@@ -20,6 +20,7 @@ class FakeCluster:
         self.recorder = Recorder()
         self.hook: Callable[[str, int], None] | None = None
         self.cuts: dict[tuple[int, int], int] = {}
+        self.slow: dict[tuple[int, int], int] = {}
         self.down: list[int] = []
         self.paused: list[int] = []
         self.log: list[tuple[int, str, int]] = []
@@ -79,6 +80,9 @@ class FakeCluster:
 
     def slow_controller(self, node_id: int, delay_us: int) -> bool:
         return False
+
+    def slow_down(self, source: int, destination: int, latency_us: int) -> None:
+        self.slow[(source, destination)] = self.slow.get((source, destination), 0) + latency_us
 
     def cut(self, source: int, destination: int) -> None:
         self.cuts[(source, destination)] = self.cuts.get((source, destination), 0) + 1
