@@ -14,8 +14,9 @@ coordinator loaded is not known before it is first asked, so the first answer of
 
 A commit whose outcome the client does not know is resolved by the coordinator's own word (`offset-commit-accepted`):
 one that it never accepted is left out, one that it accepted may or may not have become visible; a note counts both.
-The offsets of a topic that somebody asked to delete may vanish. An epoch in which the group's partition was loaded more
-than once is not judged.
+The offsets of a topic that somebody asked to delete may vanish, and a fetch that does not ask for stable offsets may be
+answered an older one until the high watermark covers what was loaded. An epoch in which the group's partition was
+loaded more than once is not judged.
 """
 
 from dataclasses import dataclass
@@ -161,6 +162,7 @@ class ClientOffsets(Findings):
 
     def _judge(self, group: str, epoch: int, fetches: list[tuple[Event, Event]], end: Event) -> None:
         commits = list(self._accepted.get((group, epoch), {}).values())
+        fetches = _settled(fetches, commits)
         for partition in dict.fromkeys(name for _, event in fetches for name in event.value["offsets"]):
             operations = [*_commits(commits, partition), *_fetches(fetches, partition)]
             operations += [
@@ -193,6 +195,21 @@ class ClientOffsets(Findings):
         self.violate(
             rule, f"what the coordinator of {group} {what} at coordinator epoch {epoch} is no register: "
             f"{operation.words()} by process {operation.process} cannot be placed: {reasons}", end, shown, key=group)
+
+
+def _settled(fetches: list[tuple[Event, Event]], commits: list[_Accepted]) -> list[tuple[Event, Event]]:
+    """Without the fetches that did not ask for stable offsets, as long as nothing shows that the high watermark covers
+    what the coordinator loaded: until then they may be answered older ones than were loaded."""
+    shown = [completion.index for invocation, completion in fetches if _is_stable(invocation)]
+    shown += [commit.ret.index for commit in commits if commit.ret is not None]
+    first = min(shown, default=None)
+    return [
+        (invocation, completion) for invocation, completion in fetches
+        if _is_stable(invocation) or (first is not None and first < invocation.index)]
+
+
+def _is_stable(fetch: Event) -> bool:
+    return bool((fetch.value or {}).get("require_stable", True))
 
 
 def _generation(accepted: Event) -> int:

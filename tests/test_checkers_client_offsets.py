@@ -39,8 +39,8 @@ class Coordinated(Story):
         else:
             self.completes("commit-offsets", GROUP, answer, None, 1)
 
-    def fetches(self, offset: int, epoch: int = 4, process: int = 2) -> None:
-        self.asks("fetch-offsets", GROUP, {"partitions": [KEY], "require_stable": True}, OK, {
+    def fetches(self, offset: int, epoch: int = 4, process: int = 2, stable: bool = True) -> None:
+        self.asks("fetch-offsets", GROUP, {"partitions": [KEY], "require_stable": stable}, OK, {
             "offsets": {KEY: offset}}, process, coordinator_epoch=epoch)
 
     def generation(self, number: int, epoch: int = 4) -> None:
@@ -88,6 +88,16 @@ def test_what_was_loaded_is_told_by_the_first_answer_and_then_stays() -> None:
     assert story.found() == {}
     story.fetches(31)
     assert story.found() == {OFFSETS: 1}
+
+
+@pytest.mark.parametrize("shown_before", [True, False])
+def test_an_unstable_fetch_proves_nothing_until_something_shows_that_all_is_committed(shown_before: bool) -> None:
+    story = Coordinated()
+    if shown_before:
+        story.fetches(30)
+    story.fetches(25, stable=False)
+    story.fetches(30)
+    assert story.found() == ({OFFSETS: 1} if shown_before else {})
 
 
 def test_coordinators_of_different_epochs_need_not_agree() -> None:
