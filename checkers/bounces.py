@@ -5,10 +5,11 @@ gone, or is there under a later broker epoch (it bounced); then it takes the bro
 live member.
 
 - *handled*: a list after the fault showed the broker gone or bounced, or back after one without it. From then on the
-ISR is watched until the broker has left it, or is alone in it: the last replica standing. - *unseen*: the first list
-that shows the later epoch is the first one that its controller ever read. It has nothing to compare with, and the
-broker stays in its ISRs (3.9 does no better). Or the broker was let in again by a proposal made before the fault, for
-broker epochs of members are dropped.
+  ISR is watched until the broker has left it, or is alone in it: the last replica standing.
+- *unseen*: the first list that shows the later epoch is the first one that its controller ever read (an earlier one may
+  have seen the broker gone, and gone itself before it did anything). It has nothing to compare with, and the broker
+  stays in its ISRs (3.9 does no better). Or the broker was let in again by a proposal made before the fault, for broker
+  epochs of members are dropped.
 
 A controller that reads a list with a later epoch and lets it pass, although it had read the earlier one, has a bug,
 which nothing here excuses (KIP-380).
@@ -64,9 +65,11 @@ class Bounces:
                 continue
             if seen is None or fault.node in value["bounced"] or (before is not None and fault.node not in before):
                 self._handle(fault)
-            elif before is None:
-                fault.unseen = "the first controller to see the broker's next registration had never seen the last one"
-            del self._at_fault[fault]
+            else:
+                if before is None:
+                    fault.unseen = (
+                        "the first controller to see the broker's next registration had never seen the last one")
+                self._settle(fault)
 
     def _handle(self, fault: DiskFault) -> None:
         for partition in self._hosted.get(fault.node, {}).values():
@@ -79,7 +82,12 @@ class Bounces:
         isr = () if state is None else state.isr
         fault.isr_at_registration = isr
         if fault.node not in isr or isr == (fault.node,):
-            del self._watched[fault]
+            self._settle(fault)
+
+    def _settle(self, fault: DiskFault) -> None:
+        """It is known what becomes of the fault."""
+        self._watched.pop(fault, None)
+        self._at_fault.pop(fault, None)
 
     def take_change(self, change: PartitionChange, partition: PartitionLedger) -> None:
         """A partition has changed."""

@@ -4,7 +4,7 @@
 - *ControllerAvailability*: one broker is the active controller, under the highest epoch that was ever won.
 - *EventuallyMetadataConverges*: every broker was told of each partition's leader, epochs and ISR as they are committed.
 - *LiveBrokerEventuallyRegistered*: every broker runs and is registered under the broker epoch that it acts under.
-Example: a broker takes its last session's znode for its own and vanishes when that session runs out (KAFKA-7165).
+  Example: a broker takes its last session's znode for its own and vanishes when that session runs out (KAFKA-7165).
 """
 
 from typing import Any

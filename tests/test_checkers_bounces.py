@@ -159,3 +159,12 @@ def test_a_replica_that_nobody_asked_to_delete_may_not_be_empty() -> None:
     story.commit(story.change((1, 2, 3), 1))
     story.leads(1, 1, (1, 2, 3), 2)
     assert "LeaderCandidateCompleteness" in story.rules()
+
+
+def test_a_controller_that_ends_before_it_has_handled_a_failure_has_handled_nothing() -> None:
+    story = committed()
+    story.dies(2, lost_from=1)
+    lists(story, 2, {1: 0, 3: 2})
+    lists(story, 3, come_back(story, 2))
+    lead_without_tail(story, 2, (2, 3))
+    assert story.reasons() == ["unseen-bounce"]

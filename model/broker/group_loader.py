@@ -198,6 +198,9 @@ class GroupLoader:
 
     def _on_appended(self, error: str | None, base_offset: int, home: GroupPartition, write: Write) -> None:
         if base_offset < 0 or error not in _ROLE_LOST:
+            if error is None:
+                # Acknowledged, perhaps by a newer epoch of this same leader of which the coordinator does not know yet.
+                home.settle(max(home.high_watermark, write.end_offset))
             self._settle_write(home, write, error)
 
     @staticmethod
