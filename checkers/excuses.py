@@ -158,7 +158,7 @@ class Excuses:
         if self.quorum_forgot:
             return Ruling(EXCUSED, "quorum-lost-its-disks", "too few voters still held the metadata durably",
                           tuple(self._wiped[node] for node in sorted(self._wiped)))
-        if partition.forked:
+        if partition.forked and partition.min_isr >= 2:
             return self._unless_switched_off(
                 UNSEEN_BOUNCE, "a leader had lost its tail in a fault of its disk and led on in its epoch, for no "
                 "controller could know: the replicas' logs have differed since, and nobody finds out", ())
@@ -209,6 +209,8 @@ class Excuses:
     def _lost_by_disk(self, partition: PartitionLedger, fault: DiskFault) -> Ruling:
         lost = f"broker {fault.node} lost it in the disk fault at {seconds(fault.time_us)}"
         events = (fault.event,)
+        if fault.unseen is not None and partition.min_isr < 2:
+            return Ruling(SETTING, *self._weak_minimum(partition, lost), events)
         if fault.unseen is not None:
             return self._unless_switched_off(UNSEEN_BOUNCE, f"{lost}, and {fault.unseen}", events)
         if not fault.legitimate:

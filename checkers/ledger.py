@@ -166,9 +166,7 @@ class Ledger(Holdings):
         partition.min_isr = leader.min_isr
         self._shield_members(partition, leader)
         resumed = any(start.epoch == leader.epoch for start in partition.starts)
-        left = frozenset(
-            entry for replica in partition.replicas.values() for entry in replica.entries
-            if entry.epoch == leader.epoch and not log.holds(entry)) if resumed else frozenset()
+        left = _left(partition, log, leader.epoch) if resumed else frozenset()
         start = LeaderStart(log.node, leader.epoch, tuple(log.entries), event, resumed, left)
         partition.starts.append(start)
         if resumed and any(fault.unseen is not None for fault in log.outstanding):
@@ -347,6 +345,13 @@ class Ledger(Holdings):
         _forgive(partition, start, groups)
         if start.epoch >= _newest_epoch(partition):
             partition.write_off(missing)
+
+
+def _left(partition: PartitionLedger, log: ReplicaLog, epoch: int) -> frozenset[Entry]:
+    """The records of an epoch that somebody held, or has lost in a fault of the disk, and this log does not hold."""
+    held = [entry for replica in partition.replicas.values() for entry in replica.entries]
+    lost = [entry for fault in log.outstanding for entry in fault.still_lost]
+    return frozenset(entry for entry in (*held, *lost) if entry.epoch == epoch and not log.holds(entry))
 
 
 def _forgive(partition: PartitionLedger, start: LeaderStart, groups: dict[Ruling, list[Entry]]) -> None:

@@ -17,7 +17,6 @@ from fencepost.model.shape import Shape
 from fencepost.nemesis.faults import FaultError, fault_from_data
 
 VERSION = 1
-#: What a spec may say; ZooKeeper mode is not yet offered at the command line.
 MODES = ("kraft", "zk")
 #: Kafka's own advice is three or five voters; the model is tried with up to seven.
 MAX_CONTROLLERS, MAX_BROKERS, MAX_CLIENTS = 7, 100, 1000

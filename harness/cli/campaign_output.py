@@ -61,7 +61,7 @@ def _progress_line(campaign: Campaign) -> Text:
 def _heading(campaign: Campaign) -> str:
     spec = campaign.order.spec
     bugs = f"  with {', '.join(spec.bugs)}" if spec.bugs else ""
-    return f"{spec.mode}  {output.shape_words(spec.shape)}, {duration(spec.duration_us)} each{bugs}"
+    return f"{spec.mode}  {output.shape_words(spec.mode, spec.shape)}, {duration(spec.duration_us)} each{bugs}"
 
 
 def _verdict_counts(campaign: Campaign) -> list[Any]:

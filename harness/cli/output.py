@@ -40,7 +40,7 @@ def print_run(result: "RunResult", data: dict[str, Any]) -> None:
     out = console()
     shape = result.spec.shape
     print_not_modelled(out, data["not_modelled"])
-    out.print(f"{result.spec.mode}  seed {result.spec.seed}  {shape_words(shape)}  "
+    out.print(f"{result.spec.mode}  seed {result.spec.seed}  {shape_words(result.spec.mode, shape)}  "
               f"{duration(result.spec.duration_us)} of faults, {duration(result.end_us)} in all  "
               f"{count(data['events'], 'event')}")
     reached = data["coverage"]
@@ -107,8 +107,10 @@ def rules(violations: Iterable[dict[str, Any]]) -> list[str]:
     return list(dict.fromkeys(violation["rule"] for violation in violations))
 
 
-def shape_words(shape: Any) -> str:
+def shape_words(mode: str, shape: Any) -> str:
     """ "3 controllers, 3 brokers"."""
+    if mode == "zk":
+        return f"{count(shape.zookeepers, 'ZooKeeper server')}, {count(shape.brokers, 'broker')}"
     if shape.combined:
         rest = shape.brokers - shape.controllers
         return count(shape.controllers, "combined node") + (f", {count(rest, 'broker')}" if rest else "")
