@@ -63,7 +63,8 @@ def test_an_idempotent_produce_sends_the_same_sequence_until_it_knows() -> None:
     assert [r.values for r in requests] == [("p2-0",)] * 3 + [("p2-1",)]
 
 
-def test_each_partition_has_its_own_sequence_and_a_new_topic_of_the_name_begins_anew() -> None:
+def test_each_partition_has_its_own_sequence_and_a_new_topic_of_the_name_goes_on_with_it() -> None:
+    """Metadata may be old: a sequence that followed the topic id could go back for a topic that stays."""
     scene = Scene([
         produce(idempotent=True, count=2), produce(idempotent=True, partition=1), produce(idempotent=True),
         produce(2 * SECOND, idempotent=True)])
@@ -71,7 +72,7 @@ def test_each_partition_has_its_own_sequence_and_a_new_topic_of_the_name_begins_
     scene.broker.leaders["orders"] = ("orders@2", [(1, 0), (1, 0)])
     scene.client.metadata.forget_leader("orders", 0)
     scene.run_until(3 * SECOND)
-    assert [(r.partition, r.base_sequence) for r in scene.broker.of(ProduceRequest)] == [(0, 0), (1, 0), (0, 2), (0, 0)]
+    assert [(r.partition, r.base_sequence) for r in scene.broker.of(ProduceRequest)] == [(0, 0), (1, 0), (0, 2), (0, 3)]
 
 
 def test_a_refusal_after_an_open_attempt_leaves_it_open_and_ends_the_producer_id() -> None:

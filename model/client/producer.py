@@ -38,8 +38,8 @@ class Producer:
         """Begin anew, with another producer id."""
         self._producer_id = -1
         self._producer_epoch = -1
-        #: (topic id, partition) -> the next sequence; a topic that was created anew begins anew
-        self._sequences: dict[tuple[str | None, int], int] = {}
+        #: (topic, partition) -> the next sequence; a topic that is created anew takes any of a producer new to it
+        self._sequences: dict[tuple[str, int], int] = {}
 
     def produce(self, operation: Operation) -> None:
         """Send a batch of new records to one partition."""
@@ -83,16 +83,12 @@ class Producer:
             client.config.request_timeout_us, client.principal)
         if data["idempotent"]:
             request.producer_id, request.producer_epoch = self._producer_id, self._producer_epoch
-            request.base_sequence = self._sequences.get(self._place(operation), 0)
+            request.base_sequence = self._sequences.get((data["topic"], data["partition"]), 0)
         if data["acks"] == 0:
             client.send(leader, "producer", request)
             client.complete(operation, OK, {"base_offset": None})
         else:
             client.attempt(operation, leader, "producer", request, self._on_response)
-
-    def _place(self, operation: Operation) -> tuple[str | None, int]:
-        topic, partition = operation.data["topic"], operation.data["partition"]
-        return self._client.metadata.topic_id(topic), partition
 
     def _on_response(self, response: ProduceResponse | None, operation: Operation) -> None:
         client, data = self._client, operation.data
@@ -100,7 +96,7 @@ class Producer:
             return
         if response is not None and response.error is None:
             if data["idempotent"]:
-                place = self._place(operation)
+                place = (data["topic"], data["partition"])
                 self._sequences[place] = self._sequences.get(place, 0) + data["count"]
             client.complete(
                 operation, OK, {"base_offset": response.base_offset}, leader_epoch=response.leader_epoch)
