@@ -36,13 +36,26 @@ def zombie_controller(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) 
     at_us += draws.between(0, rhythm.fetch_timeout_us)
     kind = draws.weighted((("cut-roles", 3), ("pause", 2), ("expire-session", 1)))
     faults.append(Fault(kind, away_us, at_us, None, ACTIVE, others=rhythm.quorum, name=name))
-    if draws.chance(2, 3):
-        cut_us = session_us + draws.between(0, session_us)
-        link_us = at_us - draws.between(0, rhythm.fetch_timeout_us)
-        faults.append(Fault("link", cut_us, max(0, link_us), None, ACTIVE, other=follower_of(partition)))
     for _ in range(draws.between(0, 2)):
         at_us += draws.between(rhythm.fetch_timeout_us, session_us)
         faults.append(_struck_broker(draws, rhythm, partition, at_us))
+    return faults
+
+
+def zombie_orders(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A broker does not hear the active controller, whose orders to it pile up; then the controller is cut from the
+    ensemble alone, and another one wins. The old one does not know yet when the broker hears it again."""
+    session_us = rhythm.session_timeout_us
+    unheard_us = session_us * 2 + draws.between(session_us // 5, session_us)
+    cut_us = session_us * 5 // 2 + draws.between(0, session_us)
+    deaf = draws.choice((follower_of(partition), leader_of(partition), {"role": "standby-controller"}))
+    faults = [
+        Fault("link", unheard_us, at_us, None, deaf, other=ACTIVE),
+        Fault("cut-roles", cut_us, at_us + draws.between(session_us * 3 // 10, session_us), None, ACTIVE,
+              others=rhythm.quorum),
+    ]
+    if draws.chance(1, 3):
+        faults.append(_struck_broker(draws, rhythm, partition, at_us + draws.between(0, session_us * 3)))
     return faults
 
 
@@ -119,7 +132,7 @@ def _struck_broker(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> 
 
 
 ZK_STORYLINES: tuple[Storyline, ...] = (
-    zombie_controller, unseen_bounce, quick_restart, lost_sessions, late_orders, lost_answers, successive_leaders,
-    moved_leadership, request_under_way, returning_follower, slow_reboot, stale_follower, deaf_leader,
-    last_replica_standing, zombie_consumer,
+    zombie_controller, zombie_orders, zombie_orders, unseen_bounce, quick_restart, lost_sessions, late_orders,
+    lost_answers, successive_leaders, moved_leadership, request_under_way, returning_follower, slow_reboot,
+    stale_follower, deaf_leader, last_replica_standing, zombie_consumer,
 )
