@@ -94,6 +94,7 @@ BUGS: tuple[KnownBug, ...] = (
         "KAFKA-1188", "zk",
         "After a fail-over the new controller repeats what it has read earlier; a broker that has gone on to a newer "
         "leader epoch goes back.",
-        "commit 3d830c9ef1a", ("EpochFencing", "AtMostOneLeaderPerLeaderEpoch", "StrongIsr", "ReplicationQuorumSuperset"),
+        "commit 3d830c9ef1a",
+        ("EpochFencing", "AtMostOneLeaderPerLeaderEpoch", "StrongIsr", "ReplicationQuorumSuperset"),
         (TakesAnyLeaderEpoch, GoesBackInEpochs)),
 )
