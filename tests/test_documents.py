@@ -38,7 +38,7 @@ def test_the_tutorial_works_from_beginning_to_end(tmp_path: Path, command: Comma
     campaign, replay, moment, less = examples(page)
     assert command(*campaign.arguments)[0] == 1
     seed = min(int(path.name.rpartition("-")[2]) for path in (tmp_path / "store").iterdir() if path.is_dir())
-    directory = tmp_path / "store" / f"kraft-KAFKA-7395-{seed}"
+    directory = tmp_path / "store" / f"kraft-KAFKA-1211-{seed}"
     faults = json.loads((directory / "spec.json").read_text())["faults"]
     (tmp_path / "fewer.json").write_text(json.dumps(faults[:-1]))
     codes = []
