@@ -29,9 +29,10 @@ def path_type() -> Any:
 
 
 _SPEC_OPTIONS = (
-    click.option("--mode", type=click.Choice(["kraft"]), default="kraft", show_default=True,
-                 help="What keeps the metadata."),
+    click.option("--mode", type=click.Choice(["kraft", "zk"]), default="kraft", show_default=True,
+                 help="What keeps the metadata: a quorum of controllers, or ZooKeeper."),
     click.option("--controllers", type=int, help="How many controllers, 1 to 7.  [default: 3]"),
+    click.option("--zookeepers", type=int, help="How many ZooKeeper servers, 1 to 7, with --mode zk.  [default: 3]"),
     click.option("--brokers", type=int, help="How many brokers.  [default: 3]"),
     click.option("--clients", type=int, default=6, show_default=True, help="How many clients."),
     click.option("--combined", is_flag=True, help="Each controller is a broker too."),
@@ -93,6 +94,18 @@ def _shape(options: dict[str, Any], said: Any, source: str) -> Any:
     """The options' numbers, or else what the server.properties file says; they must not contradict each other."""
     from fencepost.model.shape import Shape
 
+    if options["mode"] == "zk":
+        for name in ("controllers", "combined"):
+            if options[name]:
+                raise InputError(f"--{name}: allowed only with --mode kraft, for with ZooKeeper the brokers control")
+        if said.combined is not None or said.controllers is not None:
+            raise InputError(f"{source}: process.roles and controller.quorum.voters are KRaft's: allowed with "
+                             "--mode zk is a file without them")
+        return Shape(
+            brokers=_first_given(options["brokers"], 3), clients=options["clients"],
+            zookeepers=_first_given(options["zookeepers"], 3))
+    if options["zookeepers"] is not None:
+        raise InputError("--zookeepers: allowed only with --mode zk")
     combined = options["combined"] or bool(said.combined)
     if options["combined"] and said.combined is False:
         raise InputError(f"{source}: process.roles has one role: allowed with --combined is broker,controller")
