@@ -55,6 +55,14 @@ def test_fetches_are_fenced_by_leader_epoch(live: LiveCluster, shift: int, error
     assert live.ask(live.leader(), fetch(-1)).error is None, "no epoch, no check"
 
 
+def test_the_topic_id_is_looked_at_before_the_epoch(live: LiveCluster) -> None:
+    """Else a follower of a topic that was created anew would be fenced for good by a leader that has the old one yet."""
+    for epoch in (0, 7):
+        request = fetch(epoch)
+        request.topic_id = "orders@another"
+        assert live.ask(live.leader(), request).error == errors.INCONSISTENT_TOPIC_ID
+
+
 def test_without_the_fencing_an_old_epoch_is_served_and_leaves_evidence() -> None:
     live = LiveCluster(bugs=("KAFKA-7395",))
     live.create_topic()

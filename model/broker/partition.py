@@ -110,10 +110,11 @@ class Partition(PartitionLog):
         return broker is not None and replica_epoch != -1 and replica_epoch < broker.broker_epoch
 
     def fetch_error(self, request: FetchRequest) -> str | None:
-        """Why a fetch cannot be served: the epoch is looked at before the leadership."""
+        """Why a fetch cannot be served: the topic id is looked at first, for an epoch of another topic says nothing;
+        then the epoch, then the leadership (ReplicaManager.readFromLog, Partition.fetchRecords)."""
+        if request.topic_id is not None and request.topic_id != self.topic_id:
+            return errors.INCONSISTENT_TOPIC_ID
         error = self.epoch_error(request.current_leader_epoch)
-        if error is None and request.topic_id is not None and request.topic_id != self.topic_id:
-            error = errors.INCONSISTENT_TOPIC_ID
         if error is None and self.role != LEADER:
             error = errors.NOT_LEADER_OR_FOLLOWER
         if error is None and request.replica_id >= 0 and (
