@@ -56,7 +56,7 @@ def test_fetches_are_fenced_by_leader_epoch(live: LiveCluster, shift: int, error
 
 
 def test_the_topic_id_is_looked_at_before_the_epoch(live: LiveCluster) -> None:
-    """Else a follower of a topic that was created anew would be fenced for good by a leader that has the old one yet."""
+    """Else a follower of a topic that was created anew would be fenced for good by a leader that has the old one."""
     for epoch in (0, 7):
         request = fetch(epoch)
         request.topic_id = "orders@another"
