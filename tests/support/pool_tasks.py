@@ -44,7 +44,7 @@ def fake_seed(item: tuple[Order, int]) -> SeedOutcome:
 
 
 def interrupted_seed(item: tuple[Order, int]) -> SeedOutcome:
-    """As `fake_seed`, but with seed 3 the user presses Ctrl-C."""
-    if item[1] == 3:
+    """As `fake_seed`, but with seed 3 the user presses Ctrl-C, and again if nothing comes of it."""
+    if item[1] % 1_000 == 3:
         os.kill(os.getppid(), signal.SIGINT)
     return SeedOutcome(item[1], "valid", f"digest {item[1]}")
