@@ -158,6 +158,24 @@ def slow_learner(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> li
     ]
 
 
+def lagging_metadata(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """A follower's way to the controllers is slow: it lives, but learns late of what they decide, one change after the
+    other. Meanwhile the leader is gone for as long as it takes to lose its place, and as it is taken back into the
+    ISRs, its heir loses touch with the controllers, so that the place falls to it again."""
+    session_us = rhythm.session_timeout_us
+    gone_us = at_us + draws.between(0, session_us // 2)
+    slow_us = gone_us - at_us + draws.between(session_us * 5 // 2, session_us * 4)
+    kind = draws.choice(("kill", "kill", "power-loss", "isolate"))
+    away_us = draws.between(session_us // 4 if kind != "isolate" else session_us, session_us * 5 // 4)
+    returned = Trigger("broker.isr-committed", draws.between(1, 3), gone_us + session_us)
+    return [
+        Fault("slow", slow_us, at_us, None, follower_of(partition), others=rhythm.quorum,
+              latency_us=draws.between(rhythm.fetch_timeout_us // 4, session_us // 5)),
+        Fault(kind, away_us, gone_us, None, leader_of(partition)),
+        Fault("cut-roles", draws.between(session_us * 2, session_us * 5), None, returned, HERE, others=rhythm.quorum),
+    ]
+
+
 def unsynced(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
     """The power fails between a write and its fsync in the quorum, and the leader is lost at the same moment."""
     point = draws.choice((
@@ -280,7 +298,7 @@ def zombie_consumer(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) ->
 
 STORYLINES: tuple[Storyline, ...] = (
     successive_leaders, moved_leadership, request_under_way, returning_follower, slow_reboot, stale_follower,
-    slow_learner, unsynced, thin_majority, contested_elections, three_leaders, split_vote,
+    slow_learner, lagging_metadata, unsynced, thin_majority, contested_elections, three_leaders, split_vote,
     forgetful_winner, deaf_leader, last_replica_standing, zombie_consumer,
 )
 
