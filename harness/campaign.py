@@ -19,6 +19,7 @@ from typing import Any
 from fencepost.harness.coverage import Coverage
 from fencepost.harness.pool import Outcome, Pool
 from fencepost.harness.spec import RunSpec
+from fencepost.harness.words import joined
 from fencepost.histories.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID, FencepostError, StoreError
 
 EXIT_CODES = {"valid": EXIT_VALID, "invalid": EXIT_INVALID, "unknown": EXIT_UNKNOWN}
@@ -106,12 +107,24 @@ class Campaign:
         return total
 
     def failures_by_rule(self) -> dict[str, list[SeedOutcome]]:
-        """Failing seeds under the rule that each broke first."""
+        """Failing seeds under the rule that each broke first; those that broke a rule which is sought come first."""
         groups: dict[str, list[SeedOutcome]] = {}
-        for outcome in self.sorted_outcomes():
+        outcomes = self.sorted_outcomes()
+        for outcome in sorted(outcomes, key=lambda outcome: not self.sought_rules(outcome)):
             if outcome.violations:
                 groups.setdefault(outcome.violations[0]["rule"], []).append(outcome)
         return groups
+
+    def sought_rules(self, outcome: SeedOutcome) -> list[str]:
+        """The rules that are sought among those that a seed broke."""
+        broken = dict.fromkeys(violation["rule"] for violation in outcome.violations)
+        return [rule for rule in broken if rule in self.order.sought]
+
+    def found(self) -> list[SeedOutcome]:
+        """The seeds that `until_failure` waits for: that broke a rule which is sought, or failed where none is."""
+        return [
+            outcome for outcome in self.sorted_outcomes() if outcome.verdict == "invalid"
+            and (not self.order.sought or self.sought_rules(outcome))]
 
     def excused_by_reason(self) -> dict[str, list[tuple[int, dict[str, Any]]]]:
         """(seed, excused loss) by the reason of the excuse."""
@@ -163,30 +176,23 @@ def run_campaign(order: Order, progress: Progress) -> Campaign:
 def _items(campaign: Campaign) -> Iterator[tuple[Order, int]]:
     order = campaign.order
     for seed in range(order.first, order.first + order.seeds):
-        if order.until_failure and _found(campaign):
+        if order.until_failure and campaign.found():
             return
         yield order, seed
 
 
 def _is_over(campaign: Campaign, pool: Pool) -> bool:
     """Whether a failure was found and every lower seed is done; drops what higher seeds gave meanwhile."""
-    failing = _found(campaign)
-    if not campaign.order.until_failure or not failing:
+    found = campaign.found() if campaign.order.until_failure else []
+    if not found:
         return False
-    lowest = min(failing)
+    lowest = found[0].seed
     if any(seed < lowest for _, seed in pool.busy()):
         return False
     campaign.outcomes = {seed: outcome for seed, outcome in campaign.outcomes.items() if seed <= lowest}
-    campaign.stopped = "a failure was found"
+    rules = campaign.sought_rules(found[0])
+    campaign.stopped = f"seed {lowest} broke {joined(rules)}" if rules else "a failure was found"
     return True
-
-
-def _found(campaign: Campaign) -> list[int]:
-    """The seeds that are what `until_failure` waits for."""
-    sought = campaign.order.sought
-    return [
-        seed for seed, outcome in campaign.outcomes.items() if outcome.verdict == "invalid"
-        and (not sought or any(violation["rule"] in sought for violation in outcome.violations))]
 
 
 def _seed_outcome(outcome: Outcome) -> SeedOutcome:

@@ -95,7 +95,25 @@ def test_a_hunt_goes_on_until_a_rule_that_must_catch_the_bug_does(order):
     campaign = run_campaign(hunt, quiet)
     assert {rule: [outcome.seed for outcome in failing] for rule, failing in campaign.failures_by_rule().items()} == {
         "ElectionSafety": [7, 14], "WeakIsr": [21]}
-    assert run_campaign(replace(hunt, sought=("LogMatching",)), quiet).outcomes.keys() == {6, 7}, "not only the first"
+    assert campaign.stopped == "seed 21 broke WeakIsr"
+
+
+def test_the_seed_that_broke_what_is_sought_is_told_in_full(order, capsys):
+    campaign = run_campaign(replace(order, first=6, seeds=12, sought=("WeakIsr",)), quiet)
+    late = replace(campaign.outcomes[14], violations=[*campaign.outcomes[14].violations, {
+        **campaign.outcomes[14].violations[0], "rule": "WeakIsr"}])
+    campaign.outcomes[14] = late
+    campaign_output.print_campaign(campaign)
+    text = capsys.readouterr().out
+    assert "INVALID  ElectionSafety  2 seeds\n  ElectionSafety at 1.500 s\n    seed 14 is bad\n" in text
+    assert "    it then broke  LogMatching, WeakIsr\n  seed 14   replay" in text
+
+
+def test_a_hunt_that_catches_nothing_says_so(order, capsys):
+    campaign = run_campaign(replace(order, first=6, seeds=3, until_failure=True, sought=("WeakIsr",)), quiet)
+    assert (campaign.verdict, campaign.found(), campaign.stopped) == ("invalid", [], None)
+    campaign_output.print_campaign(campaign)
+    assert "not caught: no seed broke any of WeakIsr\n" in capsys.readouterr().out
 
 
 def test_a_dead_worker_makes_its_seed_unknown(order):
@@ -161,6 +179,7 @@ def test_the_json_of_a_campaign(order, capsys):
     assert [(violation["seed"], violation["rule"]) for violation in data["violations"]] == [
         (7, "ElectionSafety"), (7, "LogMatching")]
     assert data["excused"] == []
+    assert (data["sought"], data["found"]) == ([], [7])
     assert data["failures"] == [
         {"rule": "ElectionSafety", "seeds": [7], "replay": "fencepost replay store/kraft-7"}]
 

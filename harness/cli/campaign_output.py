@@ -89,6 +89,8 @@ def print_campaign(campaign: Campaign) -> None:
             out.print(Text(f"           seed {seed}: {excuse['message']}"))
     _print_failures(out, campaign)
     _print_unknown(out, campaign)
+    if campaign.order.sought and not campaign.found():
+        out.print(Text(f"not caught: no seed broke any of {', '.join(campaign.order.sought)}", style="yellow"))
     if campaign.deaths:
         out.print(Text(f"{count(campaign.deaths, 'worker')} died; new ones took over", style="yellow"))
     if campaign.stopped is not None:
@@ -98,7 +100,7 @@ def print_campaign(campaign: Campaign) -> None:
 
 
 def _print_failures(out: Console, campaign: Campaign) -> None:
-    """By rule: the lowest seed in full, the others with their replay line."""
+    """By rule: the first seed in full, the others with their replay line."""
     for rule, outcomes in campaign.failures_by_rule().items():
         out.print()
         out.print(Text.assemble(("INVALID", output.COLOURS["invalid"]), f"  {rule}  {count(len(outcomes), 'seed')}"))
@@ -167,6 +169,7 @@ def print_json(campaign: Campaign) -> None:
         "unknown": [{"seed": outcome.seed, "why": outcome.trouble} for outcome in outcomes if outcome.trouble],
         "digests": {str(outcome.seed): outcome.digest for outcome in outcomes},
         "coverage": campaign.coverage().to_data(), "not_modelled": list(campaign.order.not_modelled),
+        "sought": list(campaign.order.sought), "found": [outcome.seed for outcome in campaign.found()],
         "stopped": campaign.stopped, "interrupted": campaign.interrupted, "workers_died": campaign.deaths,
         "wall_seconds": round(campaign.ended - campaign.started, 3),
         "cpu_seconds": round(sum(outcome.cpu_seconds for outcome in outcomes), 3),

@@ -48,7 +48,7 @@ def campaign(
     from fencepost.harness.cli import campaign_output
     from fencepost.model.bugs.catalogue import all_bugs
 
-    sought = tuple(rule for bug in spec.bugs for rule in all_bugs()[bug].rules)
+    sought = tuple(dict.fromkeys(rule for bug in spec.bugs for rule in all_bugs()[bug].rules))
     order = campaigns.Order(
         spec, first, seeds, jobs or campaigns.available_cpus(), options["store"], until_failure, keep,
         tuple(not_modelled), sought)

@@ -108,7 +108,7 @@ BUGS: tuple[KnownBug, ...] = (
         "KAFKA-10614", "any",
         "A resignation that was overtaken by a newer election wipes the coordinator's cache, or an old cache is served "
         "in a new epoch.",
-        "commit c72ce005e70", ("CommittedOffsetReadable", "CommitEventuallyReadable"), (NoCoordinatorEpoch,)),
+        "commit c72ce005e70", ("CommittedOffsetReadable",), (NoCoordinatorEpoch,), ("CommitEventuallyReadable",)),
     KnownBug(
         "KAFKA-16030", "any",
         "A coordinator serves a partition whose loading stopped early: old offsets are answered as committed.",

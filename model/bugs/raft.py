@@ -83,8 +83,8 @@ BUGS: tuple[KnownBug, ...] = (
         "A voter fetches past the end of what it has synced, which counts as an acknowledgement: a power cut loses "
         "records that the leader has committed.",
         "commit a72f0c1eac6; RaftFsync.tla",
-        ("LeaderCompleteness", "LogMatching", "ConsistentCommittedData", "MajorityReachedHighWatermark"),
-        (FetchesPastItsSyncedEnd,),
+        ("LeaderCompleteness", "LogMatching"), (FetchesPastItsSyncedEnd,),
+        ("ConsistentCommittedData", "MajorityReachedHighWatermark"),
     ),
     KnownBug(
         "VOTE-NOT-FSYNCED", "kraft",
