@@ -91,6 +91,20 @@ def test_a_snapshot_loaded_over_anything_equals_the_log(log: list[Any], other: l
         source.digest, source.entries(), source.next_offset, 3)
 
 
+@given(RECORDS, RECORDS)
+def test_an_empty_image_becomes_the_same_by_a_snapshot_as_by_its_entries_one_by_one(
+    log: list[Any], later: list[Any],
+) -> None:
+    source, whole, piecemeal = image_of(*log), image_of(), image_of()
+    whole.load(source.entries(), source.next_offset, 3)
+    piecemeal.load(tuple(source.entries()), source.next_offset, 3)
+    assert whole.drain_changes() == piecemeal.drain_changes()
+    for record in later:
+        whole.apply(record, whole.next_offset)
+        piecemeal.apply(record, piecemeal.next_offset)
+    assert (whole.digest, whole.entries()) == (piecemeal.digest, piecemeal.entries())
+
+
 def test_changes_are_drained_once() -> None:
     image = image_of(*ORDERS)
     assert ("partitions", ("id-1", 0)) in image.drain_changes()

@@ -1,17 +1,16 @@
 """All replicas of one broker: metadata turned into roles, requests dispatched, waiting fetches completed
 (ReplicaManager.scala)."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from fencepost.model import errors
 from fencepost.model.broker.controller_channel import RequestChannel
 from fencepost.model.broker.fetcher import ReplicaFetcher
+from fencepost.model.broker.log_directory import LogDirectory
 from fencepost.model.broker.partition import Partition
 from fencepost.model.broker.partition_core import LEADER
-from fencepost.model.broker.replica_log import ReplicaLog
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.disk import LogFile
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer, cancel
@@ -47,12 +46,22 @@ class PartitionListener(Protocol):
         """The replica's high watermark changed, as leader or as follower in that epoch."""
 
 
-class ParkedFetch(NamedTuple):
+class ParkedFetch:
     """A fetch without news, waiting for some."""
 
-    request: FollowerFetchRequest
-    reply: Reply
-    timer: Timer
+    __slots__ = ("_names", "reply", "request", "timer")
+
+    def __init__(self, request: FollowerFetchRequest, reply: Reply, timer: Timer) -> None:
+        self.request = request
+        self.reply = reply
+        self.timer = timer
+        self._names: frozenset[str] | None = None
+
+    def waits_for(self, name: str) -> bool:
+        """Whether the topic-partition is one of those fetched."""
+        if self._names is None:
+            self._names = frozenset(f"{part.topic}-{part.partition}" for part in self.request.partitions)
+        return name in self._names
 
 
 class ReplicaManager:
@@ -70,6 +79,9 @@ class ReplicaManager:
         self.broker_epoch = -1
         self.partition_listeners: list[PartitionListener] = []
         self.partitions: dict[str, Partition] = {}
+        #: (topic id, partition) -> name, of what is hosted
+        self._hosted: dict[tuple[str, int], str] = {}
+        self._logs = LogDirectory(node)
         self._fetchers: dict[int, ReplicaFetcher] = {}
         self._parked: dict[int, ParkedFetch] = {}
         self._consumers: dict[str, list[tuple[FetchRequest, Reply, Timer]]] = {}
@@ -77,10 +89,10 @@ class ReplicaManager:
 
     def delete_stray_logs(self) -> None:
         """Delete the logs of partitions that the metadata loaded so far does not place here."""
-        hosted = [partition.log.name for partition in self.partitions.values()]
-        for name, file in sorted(self._node.disk.files.items()):
-            if isinstance(file, LogFile) and "/" in name and name not in hosted:
-                ReplicaLog(self._node, name).delete()
+        hosted = frozenset(partition.log.name for partition in self.partitions.values())
+        for name in self._logs.names():
+            if name not in hosted:
+                self._logs.delete(name)
 
     def start(self) -> None:
         """Begin the periodic work."""
@@ -142,11 +154,12 @@ class ReplicaManager:
             self.stop(partition.topic_id, index)
             partition = None
         if partition is None:
-            log = ReplicaLog(self._node, f"{name}/{topic_id}")
+            log = self._logs.open(name, topic_id)
             partition = self._composer(Partition)(self._node, self._config, self, topic, topic_id, index, log)
             known = self._checkpoint.value.get(log.name, 0)
             partition.high_watermark = max(log.start_offset, min(known, log.end_offset))
             self.partitions[name] = partition
+            self._hosted[(topic_id, index)] = name
             value = {
                 "topic_id": topic_id, "log_start_offset": log.start_offset, "end_offset": log.end_offset,
                 "high_watermark": partition.high_watermark,
@@ -156,32 +169,28 @@ class ReplicaManager:
 
     def stop(self, topic_id: str, index: int) -> None:
         """Host the replica no longer, and delete its log."""
-        for name, partition in list(self.partitions.items()):
-            if partition.topic_id == topic_id and partition.index == index:
-                del self.partitions[name]
-                self._forget_fetching(partition, partition.leader_id)
-                partition.role = None
-                partition.fail_waiting(errors.UNKNOWN_TOPIC_OR_PARTITION)
-                self._drop_waiting_fetches(partition)
-                partition.log.delete()
-                value = {"topic_id": topic_id, "deleted": True}
-                self._node.observe("replica-stopped", key=name, value=value, leader_epoch=partition.leader_epoch)
-                for listener in self.partition_listeners:
-                    listener.on_resign(partition.topic, index, None)
+        name = self._hosted.pop((topic_id, index), None)
+        if name is None:
+            return
+        partition = self.partitions.pop(name)
+        self._forget_fetching(partition, partition.leader_id)
+        partition.role = None
+        partition.fail_waiting(errors.UNKNOWN_TOPIC_OR_PARTITION)
+        self._drop_waiting_fetches(partition)
+        self._logs.delete(partition.log.name)
+        value = {"topic_id": topic_id, "deleted": True}
+        self._node.observe("replica-stopped", key=name, value=value, leader_epoch=partition.leader_epoch)
+        for listener in self.partition_listeners:
+            listener.on_resign(partition.topic, index, None)
 
     def logged_topic_id(self, topic: str, index: int) -> str | None:
         """The topic id of the topic-partition's log, hosted or left on disk; None without one."""
         partition = self.partitions.get(f"{topic}-{index}")
-        if partition is not None:
-            return partition.topic_id
-        for name, file in sorted(self._node.disk.files.items()):
-            if isinstance(file, LogFile) and name.startswith(f"{topic}-{index}/"):
-                return name.partition("/")[2]
-        return None
+        return self._logs.topic_id(f"{topic}-{index}") if partition is None else partition.topic_id
 
     def delete_log(self, topic: str, topic_id: str, index: int) -> None:
         """Delete a log that is on disk and not hosted."""
-        ReplicaLog(self._node, f"{topic}-{index}/{topic_id}").delete()
+        self._logs.delete(f"{topic}-{index}/{topic_id}")
 
     def _fetcher(self, leader_id: int) -> ReplicaFetcher:
         fetcher = self._fetchers.get(leader_id)
@@ -332,7 +341,7 @@ class ReplicaManager:
         """The role changed: everybody who waits learns it now."""
         for replica_id in list(self._parked):
             parked = self._parked[replica_id]
-            if any(f"{part.topic}-{part.partition}" == partition.name for part in parked.request.partitions):
+            if parked.waits_for(partition.name):
                 cancel(parked.timer)
                 self._expire_parked(replica_id)
         self._complete_consumers(partition, everyone=True)

@@ -81,6 +81,12 @@ class PartitionRegistration(NamedTuple):
 Undo = tuple[str, Any, Any]
 
 
+class ImageEntries(tuple[tuple[str, Any, Any], ...]):
+    """An image's whole content as (table, key, value) entries, and their digest: what a snapshot holds."""
+
+    digest: int
+
+
 class MetadataImage:
     """The tables and their digest.
 
@@ -131,14 +137,32 @@ class MetadataImage:
             self._set(table, key, before, None)
         self.next_offset = next_offset
 
-    def entries(self) -> tuple[tuple[str, Any, Any], ...]:
+    def entries(self) -> ImageEntries:
         """Everything as (table, key, value) in a stable order: the content of a snapshot."""
-        return tuple(
+        entries = ImageEntries(
             (table, key, rows[key]) for table in self.TABLES for rows in (getattr(self, table),) for key in sorted(rows)
         )
+        entries.digest = self._digest
+        return entries
 
     def load(self, entries: tuple[tuple[str, Any, Any], ...], next_offset: int, epoch: int) -> None:
         """Become what a snapshot holds; what is not in it goes, and all differences count as changes."""
+        if isinstance(entries, ImageEntries) and not any(getattr(self, table) for table in self.TABLES):
+            self._load_into_empty(entries)
+        else:
+            self._replace_by(entries)
+        self.next_offset = next_offset
+        self.epoch = epoch
+
+    def _load_into_empty(self, entries: ImageEntries) -> None:
+        tables = {table: getattr(self, table) for table in self.TABLES}
+        for table, key, value in entries:
+            tables[table][key] = value
+        self._digest = entries.digest
+        if self._track_changes:
+            self._changes += [(table, key) for table, key, _ in entries]
+
+    def _replace_by(self, entries: tuple[tuple[str, Any, Any], ...]) -> None:
         fresh = {(table, key): value for table, key, value in entries}
         for table in self.TABLES:
             for key in [key for key in getattr(self, table) if (table, key) not in fresh]:
@@ -146,8 +170,6 @@ class MetadataImage:
         for (table, key), value in fresh.items():
             if getattr(self, table).get(key) != value:
                 self._set(table, key, value, None)
-        self.next_offset = next_offset
-        self.epoch = epoch
 
     def config(self, resource_type: str, resource_name: str, name: str) -> str | None:
         """A dynamic configuration's value, or None where there is none."""

@@ -5,7 +5,9 @@ It is no image at an offset: two brokers may know different things in any order,
 one by one. Brokers in it are alive, which is all that is known of them: their epochs are not.
 """
 
-from fencepost.model.metadata.image import BrokerRegistration, MetadataImage, PartitionRegistration
+from typing import Any
+
+from fencepost.model.metadata.image import BrokerRegistration, MetadataImage, PartitionRegistration, Undo
 from fencepost.model.metadata.records import NO_LEADER
 from fencepost.model.protocol.zk_controller import PartitionState, UpdateMetadataRequest
 from fencepost.model.zk_controller.metadata_records import offset_of
@@ -54,6 +56,14 @@ class MetadataCache(MetadataImage):
     def acls_offset(self, resource_type: str, resource_name: str) -> int:
         """After the transaction that wrote the resource's ACLs as they were read."""
         return self._acls_offsets.get((resource_type, resource_name), 0)
+
+    def _set(self, table: str, key: Any, value: Any, undo: list[Undo] | None) -> None:
+        """As in the image, but nobody compares caches by their digests or asks what has changed."""
+        rows = getattr(self, table)
+        if value is None:
+            rows.pop(key, None)
+        else:
+            rows[key] = value
 
     # --- UpdateMetadata -----------------------------------------------------------------------------------------------
 
