@@ -132,13 +132,15 @@ class ClientLogs(Findings):
         return self._places[key, offset, record]
 
     def _find(self, key: str, offset: int, record: str) -> PartitionLedger | None:
-        """A retry may have written the record there in several epochs; if one is lost for good, so is the read."""
-        written = [(p, entry) for p, entry in self._ledger.written(key, record) if entry.offset == offset]
-        for partition in dict.fromkeys(partition for partition, _ in written if not partition.forked):
-            entries = [entry for found, entry in written if found is partition]
-            if any(map(partition.is_committed, entries)) or all(map(partition.is_owed, entries)):
-                return partition
-        return None
+        """A retry may have written the record there in several epochs, or again in a topic that was created anew: where
+        it is committed. Where it is not, it may still be owed; if one entry is lost for good, so is the read."""
+        places: dict[PartitionLedger, list[Entry]] = {}
+        for partition, entry in self._ledger.written(key, record):
+            if entry.offset == offset and not partition.forked:
+                places.setdefault(partition, []).append(entry)
+        committed = [place for place, entries in places.items() if any(map(place.is_committed, entries))]
+        owed = [place for place, entries in places.items() if all(map(place.is_owed, entries))]
+        return next(iter((*committed, *owed)), None)
 
     def _judge_log(
         self, partition: PartitionLedger, shown: dict[tuple[int, str], tuple[Event, Event]], end: Event

@@ -16,6 +16,11 @@ MAX_FAULTS, MAX_TURNS = 4, 4
 _PROCESS_FAULTS = {
     "pause": "paused (a GC pause)", "kill": "killed", "power-loss": "without power", "shutdown": "shut down",
 }
+#: Done to the ensemble, in an instant.
+_SESSION_FAULTS = {
+    "expire-session": "the ZooKeeper session of {} was ended",
+    "delete-controller": "somebody deleted /controller, the office of {},",
+}
 _GLOBAL_FAULTS = {
     "halves": "the Kafka nodes were split into halves", "majorities-ring": "every node saw another majority",
 }
@@ -89,6 +94,11 @@ class Explainer:
             return f"{self._names(nodes[0])} was {_PROCESS_FAULTS[fault.f]} {span}"
         if _is_global(fault):
             return f"{_GLOBAL_FAULTS[fault.f]} {span}"
+        if fault.f in _SESSION_FAULTS:
+            return f"{_SESSION_FAULTS[fault.f].format(self._names.all(nodes))} at {seconds(fault.time_us)}"
+        if fault.f == "slow-controller":
+            delay = f"{value['delay_us'] / 1_000:g} ms longer for each event"
+            return f"the controller of {self._names.all(nodes)} took {delay} {span}"
         words = self._cut_words(fault.f, nodes, value.get("links") or [])
         if fault.f == "slow":
             words += f" took {value['latency_us'] / 1_000:g} ms longer"

@@ -63,14 +63,18 @@ class NodeNames:
     def __init__(self, header: dict[str, Any]) -> None:
         self._controllers = frozenset(header.get("controllers", ()))
         self._brokers = frozenset(header.get("brokers", ()))
+        self._zookeepers = frozenset(header.get("zookeepers", ()))
         self._clients = {node: index for index, node in enumerate(header.get("clients", ()))}
 
     def __call__(self, node: int) -> str:
-        """ "controller 101", "broker 2", "client 0", or "node 1" where it is controller and broker in one."""
+        """ "controller 101", "broker 2", "ZooKeeper server 201", "client 0", or "node 1" where it is controller and
+        broker in one."""
         if node in self._clients:
             return f"client {self._clients[node]}"
         if node in self._controllers:
             return f"node {node}" if node in self._brokers else f"controller {node}"
+        if node in self._zookeepers:
+            return f"ZooKeeper server {node}"
         return f"broker {node}" if node in self._brokers else f"node {node}"
 
     def all(self, nodes: Iterable[int]) -> str:

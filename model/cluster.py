@@ -131,6 +131,10 @@ class SimulatedCluster:
         """End the node's ZooKeeper session now; whether it had one and somebody could."""
         return False
 
+    def delete_controller(self) -> bool:
+        """Delete /controller; whether there was one and somebody could."""
+        return False
+
     def slow_controller(self, node_id: int, delay_us: int) -> bool:
         """Make each event of the node's ZooKeeper-mode controller take so much longer; whether it has one."""
         return False

@@ -10,6 +10,7 @@ from fencepost.model.config import ClientConfig, KafkaConfig, ZooKeeperConfig
 from fencepost.model.ensemble_metadata import EnsembleMetadata
 from fencepost.model.kernel.simulation import Physics
 from fencepost.model.shape import Shape
+from fencepost.model.zk_controller import znodes
 from fencepost.model.zk_kafka_node import ZkKafkaNode
 from fencepost.model.zookeeper.server import ZooKeeperServer
 
@@ -57,6 +58,11 @@ class ZkCluster(SimulatedCluster):
         if broker is None:
             return False
         return any(server.expire_session(broker.client.session_id) for server in self.ensemble.values())
+
+    def delete_controller(self) -> bool:
+        """What an operator does who forces an election (`zookeeper-shell ... delete /controller`); whether there was a
+        /controller and a leader to delete it."""
+        return any(server.delete(znodes.CONTROLLER) for server in self.ensemble.values())
 
     def slow_controller(self, node_id: int, delay_us: int) -> bool:
         """Make the broker's controller take so much longer for each event (0: as before); whether it runs."""

@@ -80,6 +80,9 @@ class Cluster(Protocol):
     def expire_session(self, node_id: int) -> bool:
         """End the node's ZooKeeper session now; False where there is none to end, or nobody to end it."""
 
+    def delete_controller(self) -> bool:
+        """Delete /controller by an operator's hand; False where there is none, or nobody to do it."""
+
     def slow_controller(self, node_id: int, delay_us: int) -> bool:
         """Slow the node's ZooKeeper-mode controller down by so much for each event; False where it has none."""
 

@@ -19,8 +19,10 @@ for how long (`duration_us`, after which it is undone), and at whom (`target`, s
 | shutdown | the process is asked to end, and started again | a rolling restart |
 | expire-session | the broker's ZooKeeper session ends at once | an operator, a clock that jumps |
 | slow-controller | each event of the broker's controller takes `delay_us` longer | a controller that cannot keep up |
+| delete-controller | /controller is deleted, though its owner's session lives | an operator who forces an election |
 
-The last two exist in ZooKeeper mode only, and are skipped elsewhere.
+The last three exist in ZooKeeper mode only, and are skipped elsewhere. What is done to an ensemble, a delete-controller,
+is done once and needs no target.
 """
 
 from collections.abc import Mapping
@@ -32,11 +34,11 @@ KINDS = (
     "pause", "kill", "power-loss", "shutdown",
 )
 #: Kinds that only ZooKeeper mode knows.
-ZOOKEEPER_KINDS = ("expire-session", "slow-controller")
+ZOOKEEPER_KINDS = ("expire-session", "slow-controller", "delete-controller")
 #: Kinds that strike the network; the others strike processes.
 NETWORK_KINDS = KINDS[:8]
-#: Kinds that strike all Kafka nodes and so need no target.
-GLOBAL_KINDS = ("halves", "majorities-ring")
+#: Kinds that strike all Kafka nodes, or what they share, and so need no target.
+GLOBAL_KINDS = ("halves", "majorities-ring", "delete-controller")
 
 _FIELDS = (
     "kind", "name", "at_us", "at_point", "duration_us", "target", "other", "others", "direction", "delay_us",

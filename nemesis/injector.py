@@ -80,6 +80,9 @@ class Injector:
         draws = self._draws(index)
         self._memory.here = here
         node = None
+        if fault.kind == "delete-controller":
+            self._delete_controller(index, fault)
+            return
         if fault.kind not in GLOBAL_KINDS:
             node = resolve(fault.target, self._cluster, draws, self._memory)
             if node is None:
@@ -115,6 +118,14 @@ class Injector:
             self._down[index] = node
             {"kill": cluster.kill, "power-loss": cluster.power_off, "shutdown": cluster.shut_down}[fault.kind](node)
         cluster.schedule(fault.duration_us, self._undo, index)
+
+    def _delete_controller(self, index: int, fault: Fault) -> None:
+        """Whose office it was is written down, too."""
+        active = self._cluster.roles()["active-controller"]
+        if self._cluster.delete_controller():
+            self._record(index, fault, active)
+        else:
+            self._skip(index, "there is no /controller that somebody could delete")
 
     def _remember(self, fault: Fault, node: int) -> None:
         self._memory.previous = node
@@ -194,8 +205,9 @@ class Injector:
             value["point"] = fault.at_point.point
         if links is not None:
             value["links"] = [list(link) for link in links]
-        if fault.latency_us is not None:
-            value["latency_us"] = fault.latency_us
+        for name in ("latency_us", "delay_us"):
+            if getattr(fault, name) is not None:
+                value[name] = getattr(fault, name)
         self._cluster.recorder.fault(
             self._cluster.now_us, fault.kind, nodes[0] if len(nodes) == 1 else None, value)
 

@@ -5,7 +5,7 @@
 | active-controller | who believes to be it (any one, if several do) | |
 | standby-controller | a controller that does not | |
 | controller, broker, client, zookeeper | any one of that kind | |
-| zookeeper-leader | who believes to lead the ensemble | |
+| zookeeper-leader, zookeeper-follower | who believes to lead the ensemble; a server that does not | |
 | leader, follower | of a partition | partition |
 | coordinator | the leader of a partition of __consumer_offsets | partition |
 | node | the node with that id | id |
@@ -25,7 +25,7 @@ from fencepost.nemesis.cluster import Cluster
 
 ROLES = (
     "active-controller", "standby-controller", "controller", "broker", "client", "zookeeper", "zookeeper-leader",
-    "leader", "follower", "coordinator", "node", "here", "previous", "struck",
+    "zookeeper-follower", "leader", "follower", "coordinator", "node", "here", "previous", "struck",
 )
 
 
@@ -85,6 +85,9 @@ def _fitting(target: Mapping[str, Any], cluster: Cluster, memory: Memory) -> lis
         return [node for node in cluster.controllers or cluster.brokers if node not in active]
     if role == "zookeeper-leader":
         return cluster.roles().get(role, [])
+    if role == "zookeeper-follower":
+        leading = cluster.roles().get("zookeeper-leader", [])
+        return [node for node in cluster.zookeepers if node not in leading]
     if role in ("leader", "coordinator"):
         return cluster.leaders_of(target["partition"])
     if role == "follower":

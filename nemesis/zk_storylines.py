@@ -125,6 +125,59 @@ def lost_answers(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> li
     return [Fault(kind, draws.between(rhythm.fetch_timeout_us, rhythm.session_timeout_us), None, trigger, HERE)]
 
 
+def deleted_controller(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """An operator deletes /controller while the one in office has work in its queue: another one wins at once, and the
+    old one, whose session lives, finds out only when it gets to the news."""
+    session_us = rhythm.session_timeout_us
+    delay_us = draws.between(rhythm.fetch_timeout_us // 4, session_us // 2)
+    faults = [Fault("slow-controller", session_us * 4, at_us, None, ACTIVE, delay_us=delay_us)]
+    for _ in range(draws.between(1, 2)):
+        faults.append(_struck_broker(draws, rhythm, partition, at_us + draws.between(0, session_us // 2)))
+    for _ in range(draws.between(1, 2)):
+        if draws.chance(1, 2):
+            point = draws.choice((
+                "broker.registered", "broker.isr-proposed", "controller.alter-partition", "controller.appended"))
+            moment = Trigger(point, draws.between(1, 3), at_us, draws.between(0, delay_us))
+            faults.append(Fault("delete-controller", 0, None, moment))
+        else:
+            at_us += draws.between(0, session_us * 2)
+            faults.append(Fault("delete-controller", 0, at_us))
+    return faults
+
+
+def deletion_unheard(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """As a topic is deleted, a broker loses touch with the controller, which is then cut from the ensemble alone: its
+    successor deletes the topic, somebody creates it anew, and the old order to delete is still under way."""
+    session_us = rhythm.session_timeout_us
+    begins, later = (
+        Trigger("controller.topic-deletion", 1, at_us, delay_us)
+        for delay_us in (0, draws.between(session_us * 3 // 10, session_us)))
+    unheard_us = session_us * 2 + draws.between(session_us // 5, session_us)
+    return [
+        Fault("link", unheard_us, None, begins, {"role": "standby-controller"}, other=HERE),
+        Fault("cut-roles", session_us * 5 // 2 + draws.between(0, session_us), None, later, HERE,
+              others=rhythm.quorum),
+    ]
+
+
+def half_synchronised(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
+    """Both followers of the ensemble's leader die as it proposes something. One is back, which makes the leader one
+    again; before it is told to serve both are struck, and the leader is the last to come back."""
+    name, other, old = f"learner {at_us}", f"other {at_us}", f"old leader {at_us}"
+    fetch_us, session_us = rhythm.fetch_timeout_us, rhythm.session_timeout_us
+    proposed = Trigger("zookeeper.proposed", draws.between(1, 30), at_us)
+    leads = Trigger("zookeeper.leading", 1, at_us)
+    away_us = draws.between(fetch_us, session_us)
+    gone = draws.choice(("kill", "power-loss"))
+    last_us = away_us + session_us + draws.between(0, session_us * 2)
+    return [
+        Fault("kill", away_us, None, proposed, {"role": "zookeeper-follower"}, name=name),
+        Fault(gone, away_us + session_us, None, proposed, {"role": "zookeeper-follower", "but": name}, name=other),
+        Fault(draws.choice(("kill", "power-loss")), last_us, None, leads, HERE, name=old),
+        Fault("power-loss", draws.between(500, fetch_us), None, leads, struck(name)),
+    ]
+
+
 def _struck_broker(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> Fault:
     target = draws.choice((leader_of(partition), follower_of(partition)))
     kind = draws.choice(("kill", "power-loss", "expire-session", "shutdown"))
@@ -133,6 +186,6 @@ def _struck_broker(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> 
 
 ZK_STORYLINES: tuple[Storyline, ...] = (
     zombie_controller, zombie_orders, zombie_orders, unseen_bounce, quick_restart, lost_sessions, late_orders,
-    lost_answers, successive_leaders, moved_leadership, request_under_way, returning_follower, slow_reboot,
+    lost_answers, deleted_controller, deletion_unheard, half_synchronised, successive_leaders, moved_leadership, request_under_way, returning_follower, slow_reboot,
     stale_follower, deaf_leader, last_replica_standing, zombie_consumer,
 )

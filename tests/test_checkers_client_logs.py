@@ -177,6 +177,27 @@ def test_a_final_read_is_evidence_too() -> None:
     assert story.found() == {"int-poll-skip": 1}
 
 
+def test_a_retry_that_lies_in_a_deleted_topic_as_well_was_read_where_it_is_committed() -> None:
+    """Before the topic was created anew, "a" was written at offset 0 by a broker that did not know of its deposition."""
+    story = Logs()
+    for node, record in ((1, "x"), (3, "x"), (2, "a")):
+        for f, facts in (
+            ("log-opened", {"log_start_offset": 0, "end_offset": 0, "high_watermark": 0}),
+            ("log-append", {"base_offset": 0, "records": [record], "role": "follower"}),
+        ):
+            story.observe(f, node, value={"topic_id": "orders@0e", **facts}, leader_epoch=0)
+    story.begins("x", 3)
+    story.observe("leader-start", 1, value={
+        "topic_id": "orders@0e", "isr": [1, 3], "replicas": [1, 2, 3], "epoch_start_offset": 0, "high_watermark": 0,
+        "end_offset": 1, "min_isr": 2}, leader_epoch=1, partition_epoch=1)
+    story.observe("high-watermark", 1, value={
+        "topic_id": "orders@0e", "high_watermark": 1, "role": "leader", "isr": [1, 3], "maximal_isr": [1, 3],
+        "min_isr": 2}, leader_epoch=1)
+    story.produces("a")
+    story.polls((0, "a"))
+    assert story.found() == {}
+
+
 def test_a_history_without_its_observations_does_not_concern_it() -> None:
     story = Logs(observations=["log-append"])
     story.produces("a")

@@ -40,6 +40,7 @@ def test_node_names():
     names = NodeNames({"controllers": [1, 101], "brokers": [1, 2], "clients": [1001]})
     assert [names(node) for node in (1, 2, 101, 1001, 9)] == [
         "node 1", "broker 2", "controller 101", "client 0", "node 9"]
+    assert NodeNames({"brokers": [1], "zookeepers": [201]})(201) == "ZooKeeper server 201"
 
 
 def history() -> Recorder:
@@ -87,6 +88,19 @@ def test_without_faults_there_is_nothing_to_say():
 def test_a_fault_ends_with_the_heal():
     lines = Explainer(HEADER, history().events).because(25_000_000, 2, "payments-0", [])
     assert "broker 2 was cut off from everyone from 20.000 s to 30.000 s" in lines
+
+
+@pytest.mark.parametrize(("kind", "value", "words"), [
+    ("expire-session", {}, "the ZooKeeper session of broker 2 was ended at 1.000 s"),
+    ("delete-controller", {}, "somebody deleted /controller, the office of broker 2, at 1.000 s"),
+    ("slow-controller", {"delay_us": 70_000},
+     "the controller of broker 2 took 70 ms longer for each event from 1.000 s to 2.000 s"),
+])
+def test_faults_of_zookeeper_mode_in_words(kind, value, words):
+    recorder = Recorder()
+    recorder.fault(1_000_000, kind, 2, {"fault": 0, "nodes": [2], "duration_us": 1_000_000, **value})
+    recorder.fault(9_000_000, "heal", None, {"quiet_us": 1})
+    assert Explainer(HEADER, recorder.events).because(3_000_000, 2, None, ()) == [words]
 
 
 def test_coverage_counts_what_was_reached():

@@ -44,7 +44,22 @@ def test_the_heal_makes_a_slow_controller_quick() -> None:
     assert cluster.log[-1] == (2_000, "slow 0", 1)
 
 
-@pytest.mark.parametrize("kind", ZOOKEEPER_KINDS)
+def test_an_operator_deletes_the_controllers_znode_once() -> None:
+    cluster, _ = inject({"kind": "delete-controller"})
+    cluster.scheduler.run_until(10_000)
+    assert cluster.log == [(1_000, "delete /controller", 201)]
+    (event,) = cluster.recorder.events
+    assert (event.f, event.node, event.value["nodes"]) == ("delete-controller", 1, [1])
+
+
+def test_where_nobody_can_delete_it_the_deletion_is_skipped() -> None:
+    cluster, _ = inject({"kind": "delete-controller"}, FakeCluster)
+    cluster.scheduler.run_until(10_000)
+    assert [event.error for event in cluster.recorder.events] == [
+        "there is no /controller that somebody could delete"]
+
+
+@pytest.mark.parametrize("kind", ["expire-session", "slow-controller"])
 @pytest.mark.parametrize(("cluster", "target"), [
     (FakeCluster, {"role": "broker"}), (FakeZkCluster, {"role": "zookeeper"}),
 ])
@@ -71,7 +86,7 @@ def test_halves_take_the_ensemble_in() -> None:
 
 @pytest.mark.parametrize(("role", "nodes"), [
     ("active-controller", (1,)), ("standby-controller", (2, 3)), ("controller", (1, 2, 3)),
-    ("zookeeper", (201, 202, 203)), ("zookeeper-leader", (201,)),
+    ("zookeeper", (201, 202, 203)), ("zookeeper-leader", (201,)), ("zookeeper-follower", (202, 203)),
 ])
 def test_roles_are_those_of_the_mode(role: str, nodes: tuple[int, ...]) -> None:
     cluster, _ = inject({"kind": "pause", "target": {"role": role}})

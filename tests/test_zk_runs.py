@@ -59,3 +59,14 @@ def test_a_zombie_controller_is_fenced_and_the_story_is_told() -> None:
     assert len({event.node for event in claims}) >= 2
     assert result.verdict == "valid"
     assert {found.verdict for found in run_checkers(result.header, result.events)} <= {"valid", "not-applicable"}
+
+
+def test_who_deletes_the_controllers_znode_forces_an_election() -> None:
+    deletion = {"kind": "delete-controller", "at_us": 3_000_000, "duration_us": 0}
+    result = run(RunSpec(seed=1, mode="zk", duration_us=5_000_000, faults=[deletion]))
+    (fault,) = [event for event in result.events if event.f == "delete-controller"]
+    claims = [event.time_us for event in result.events if event.f == "controller-claimed"]
+    assert len(claims) == 2
+    assert 0 < claims[1] - fault.time_us < 100_000
+    assert not any(event.f == "zk-session-expired" for event in result.events)
+    assert result.verdict == "valid"

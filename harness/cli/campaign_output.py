@@ -15,7 +15,7 @@ from fencepost.harness.campaign import Campaign, Order, SeedOutcome, summary_pat
 from fencepost.harness.cli import output
 from fencepost.harness.explain import coverage_words
 from fencepost.harness.words import clock, count, duration
-from fencepost.nemesis.faults import KINDS
+from fencepost.nemesis.faults import KINDS, ZOOKEEPER_KINDS
 
 #: Without a terminal, progress is told this often, in wall-clock seconds.
 PLAIN_INTERVAL = 10.0
@@ -145,7 +145,8 @@ def coverage_lines(campaign: Campaign) -> list[str]:
     from fencepost.model import errors
 
     codes = sorted(value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str))
-    return coverage_words(campaign.coverage().to_data(), KINDS, codes)
+    kinds = (*KINDS, *ZOOKEEPER_KINDS) if campaign.order.spec.mode == "zk" else KINDS
+    return coverage_words(campaign.coverage().to_data(), kinds, codes)
 
 
 def print_json(campaign: Campaign) -> None:

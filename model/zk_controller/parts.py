@@ -44,7 +44,7 @@ class ControllerParts:
         self.partitions = composer(PartitionStateMachine)(config, self.context, self.zk, self.events, self.batch)
         self.replicas = composer(ReplicaStateMachine)(self.context, self.zk, self.events, self.batch)
         self.deletion = composer(TopicDeletionManager)(
-            self.context, client, self.zk, self.events, self.batch, self.partitions, self.replicas)
+            node, self.context, client, self.zk, self.events, self.batch, self.partitions, self.replicas)
         self.reassignment = composer(PartitionReassignment)(
             self.context, client, self.zk, self.events, self.batch, self.partitions, self.replicas, self.deletion,
             isr_watch)

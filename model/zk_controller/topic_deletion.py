@@ -9,6 +9,7 @@ reassignment, and may hold the deletion back for good).
 
 from collections.abc import Collection, Iterable
 
+from fencepost.model.kernel.node import Node
 from fencepost.model.protocol import zookeeper as zk
 from fencepost.model.protocol.zk_controller import TopicPartition
 from fencepost.model.zk_controller import znodes
@@ -35,9 +36,11 @@ class TopicDeletionManager:
     """Queues, retries and completes deletions; everything is planned as steps of the event under way."""
 
     def __init__(
-        self, context: ControllerContext, client: KafkaZkClient, store: ControllerZk, events: ControllerEventManager,
-        batch: ControllerBrokerRequestBatch, partitions: PartitionStateMachine, replicas: ReplicaStateMachine,
+        self, node: Node, context: ControllerContext, client: KafkaZkClient, store: ControllerZk,
+        events: ControllerEventManager, batch: ControllerBrokerRequestBatch, partitions: PartitionStateMachine,
+        replicas: ReplicaStateMachine,
     ) -> None:
+        self._node = node
         self._context = context
         self._client = client
         self._zk = store
@@ -132,6 +135,7 @@ class TopicDeletionManager:
         self._batch.begin()
         self._batch.add_update_metadata(self._context.live_or_shutting_down(), partitions)
         self._batch.send()
+        self._node.at_point("controller.topic-deletion")
 
     def _stop_replicas(self, topics: list[str]) -> None:
         context = self._context

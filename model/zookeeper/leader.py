@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 # The phases of a leader (QuorumPeer.ZabState).
 DISCOVERY, SYNCHRONISATION, BROADCAST = "discovery", "synchronisation", "broadcast"
 
+#: ZooKeeper's shell asks for a session of 30 s, of ticks of 2 s.
+_SHELL_SESSION_TICKS = 15
+
 
 class LearnerHandler:
     """One learner's connection at the leader. `owner` tells it from earlier connections of the same server.
@@ -271,6 +274,12 @@ class Leader:
     def _close_session(self, session_id: int) -> None:
         """A session has expired: end it by a transaction."""
         self._propose(session_id, 0, CloseSessionOp(), (), OWN_CLIENTS)
+
+    def write_once(self, session_id: int, operation: Operation) -> None:
+        """All that a shell does that is started for one command: a session, the write, the session's end."""
+        timeout_us = _SHELL_SESSION_TICKS * self.peer.config.tick_time_us
+        for cxid, each in enumerate((CreateSessionOp(timeout_us), operation, CloseSessionOp())):
+            self._propose(session_id, cxid, each, (), OWN_CLIENTS)
 
     def session_ended(self, session_id: int) -> None:
         """The end of a session is applied."""

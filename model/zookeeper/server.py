@@ -8,6 +8,7 @@ from fencepost.model.config import ZooKeeperConfig
 from fencepost.model.kernel.network import Connection, Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Simulation
+from fencepost.model.protocol.zookeeper import DeleteOp
 from fencepost.model.zookeeper.peer import QuorumPeer
 from fencepost.model.zookeeper.transactions import Transaction
 
@@ -63,6 +64,15 @@ class ZooKeeperServer(Node):
         leader = None if self.peer is None or self.paused else self.peer.leader
         return self.is_leading and leader is not None and leader.sessions is not None and leader.sessions.close_now(
             session_id)
+
+    def delete(self, path: str) -> bool:
+        """Delete a znode for an operator whose shell is connected here (a fault); only at the leader, and only what
+        is there."""
+        peer = None if self.paused else self.peer
+        if peer is None or peer.leader is None or not self.is_leading or peer.tree.get(path) is None:
+            return False
+        peer.leader.write_once(peer.service.new_session_id(), DeleteOp(path))
+        return True
 
     def describe(self) -> dict[str, Any]:
         """The server's state as plain data."""

@@ -137,8 +137,7 @@ class ClientService:
         connection = ClientConnection(reply, self.negotiated_timeout_us(request.timeout_us), request.identities)
         self._connections[reply.connection] = connection
         if request.session_id == 0:
-            self._next_session_id += 1
-            self._attach(connection, self._next_session_id, request)
+            self._attach(connection, self.new_session_id(), request)
             operation = CreateSessionOp(connection.timeout_us)
             self.upstream.submit(connection.session_id, 0, operation, connection.identities)
         else:
@@ -147,6 +146,11 @@ class ClientService:
                 self._drop(former)
             self._attach(connection, request.session_id, request)
             self.upstream.revalidate(connection.session_id, connection.timeout_us)
+
+    def new_session_id(self) -> int:
+        """An id that no server has given to another session."""
+        self._next_session_id += 1
+        return self._next_session_id
 
     def _attach(self, connection: ClientConnection, session_id: int, request: ConnectRequest) -> None:
         connection.session_id = session_id

@@ -78,6 +78,9 @@ class FakeCluster:
     def expire_session(self, node_id: int) -> bool:
         return False
 
+    def delete_controller(self) -> bool:
+        return False
+
     def slow_controller(self, node_id: int, delay_us: int) -> bool:
         return False
 
@@ -108,6 +111,10 @@ class FakeZkCluster(FakeCluster):
     def expire_session(self, node_id: int) -> bool:
         self.log.append((self.now_us, "expire", node_id))
         return node_id in self.brokers
+
+    def delete_controller(self) -> bool:
+        self.log.append((self.now_us, "delete /controller", 201))
+        return True
 
     def slow_controller(self, node_id: int, delay_us: int) -> bool:
         if node_id in self.brokers:
