@@ -27,6 +27,7 @@ from fencepost.checkers.linearizability.models import Log
 from fencepost.checkers.linearizability.operation import Operation
 from fencepost.checkers.log_anomalies import analyse
 from fencepost.checkers.partition_ledger import PartitionLedger
+from fencepost.checkers.replica_logs import Entry
 from fencepost.checkers.verdict import Findings, Result, seconds
 from fencepost.histories.event import INVOKE, OK, Event
 from fencepost.histories.pairing import Call

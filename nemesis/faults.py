@@ -19,10 +19,10 @@ for how long (`duration_us`, after which it is undone), and at whom (`target`, s
 | shutdown | the process is asked to end, and started again | a rolling restart |
 | expire-session | the broker's ZooKeeper session ends at once | an operator, a clock that jumps |
 | slow-controller | each event of the broker's controller takes `delay_us` longer | a controller that cannot keep up |
-| delete-controller | /controller is deleted, though its owner's session lives | an operator who forces an election |
+| delete-controller | /controller is deleted while its owner's session lives | an operator forces an election |
 
-The last three exist in ZooKeeper mode only, and are skipped elsewhere. What is done to an ensemble, a delete-controller,
-is done once and needs no target.
+The last three exist in ZooKeeper mode only, and are skipped elsewhere. A delete-controller is done to the ensemble,
+once: it needs no target.
 """
 
 from collections.abc import Mapping

@@ -186,6 +186,7 @@ def _struck_broker(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> 
 
 ZK_STORYLINES: tuple[Storyline, ...] = (
     zombie_controller, zombie_orders, zombie_orders, unseen_bounce, quick_restart, lost_sessions, late_orders,
-    lost_answers, deleted_controller, deletion_unheard, half_synchronised, successive_leaders, moved_leadership, request_under_way, returning_follower, slow_reboot,
-    stale_follower, deaf_leader, last_replica_standing, zombie_consumer,
+    lost_answers, deleted_controller, deletion_unheard, half_synchronised, successive_leaders, moved_leadership,
+    request_under_way, returning_follower, slow_reboot, stale_follower, deaf_leader, last_replica_standing,
+    zombie_consumer,
 )

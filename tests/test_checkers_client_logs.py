@@ -178,7 +178,7 @@ def test_a_final_read_is_evidence_too() -> None:
 
 
 def test_a_retry_that_lies_in_a_deleted_topic_as_well_was_read_where_it_is_committed() -> None:
-    """Before the topic was created anew, "a" was written at offset 0 by a broker that did not know of its deposition."""
+    """Before the topic was created anew, "a" was written at offset 0 by a broker that did not know of its end."""
     story = Logs()
     for node, record in ((1, "x"), (3, "x"), (2, "a")):
         for f, facts in (
