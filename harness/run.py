@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fencepost.checkers.registry import CheckerSet, build_checkers, run_checkers
 from fencepost.checkers.verdict import Result, merge
+from fencepost.harness.collector import unhurried_collector
 from fencepost.harness.coverage import Coverage, coverage
 from fencepost.harness.execution import Execution
 from fencepost.harness.explain import Explainer
@@ -67,6 +68,11 @@ def run(spec: "RunSpec", *, until_failure: bool = False) -> RunResult:
     until_failure: end the run at the first violation that a checker can tell then and there.
     Raises InputError when the spec cannot be run. A failure of the model itself is a result (`crash`), not an error.
     """
+    with unhurried_collector():
+        return _run(spec, until_failure)
+
+
+def _run(spec: "RunSpec", until_failure: bool) -> RunResult:
     execution = Execution(spec)
     watch = _Watch(execution) if until_failure else None
     crash = None

@@ -30,6 +30,7 @@ class ReplicaFetcher:
         self._leader_id = leader_id
         self._partitions: dict[str, Partition] = {}
         self._delayed: dict[str, int] = {}
+        self._sent: dict[str, FetchRequest] = {}
         self._running = False
         self._max_records = max(1, config.replica_fetch_max_bytes // BYTES_PER_RECORD)
 
@@ -44,6 +45,7 @@ class ReplicaFetcher:
     def remove(self, partition: Partition) -> None:
         """Do not fetch this partition any more."""
         self._partitions.pop(partition.name, None)
+        self._sent.pop(partition.name, None)
 
     def _fetch(self) -> None:
         now_us = self._node.now_us
@@ -61,11 +63,19 @@ class ReplicaFetcher:
             self._running = False
 
     def request_for(self, partition: Partition) -> FetchRequest:
-        """The partition's part of a fetch."""
-        return FetchRequest(
-            partition.topic, partition.index, partition.topic_id, self._node.node_id, self._manager.broker_epoch,
-            partition.leader_epoch, partition.log.end_offset, self.last_fetched_epoch(partition),
-            partition.log.start_offset, 0, self._max_records)
+        """The partition's part of a fetch: most often the same as the last time."""
+        log, broker_epoch, last_epoch = partition.log, self._manager.broker_epoch, self.last_fetched_epoch(partition)
+        sent = self._sent.get(partition.name)
+        if (
+            sent is not None and sent.fetch_offset == log.end_offset and sent.last_fetched_epoch == last_epoch
+            and sent.current_leader_epoch == partition.leader_epoch and sent.replica_epoch == broker_epoch
+            and sent.log_start_offset == log.start_offset and sent.topic_id == partition.topic_id
+        ):
+            return sent
+        request = self._sent[partition.name] = FetchRequest(
+            partition.topic, partition.index, partition.topic_id, self._node.node_id, broker_epoch,
+            partition.leader_epoch, log.end_offset, last_epoch, log.start_offset, 0, self._max_records)
+        return request
 
     def last_fetched_epoch(self, partition: Partition) -> int:
         """The epoch by which the leader finds a divergence (KIP-595, from 2.7 on)."""
@@ -76,7 +86,7 @@ class ReplicaFetcher:
             self._node.schedule(self._config.replica_fetch_backoff_us, self._fetch)
             return
         for request, answer in response.partitions:
-            partition = self._partitions.get(f"{request.topic}-{request.partition}")
+            partition = self._partitions.get(request.name)
             if partition is not None and self.is_current(partition, request):
                 self._take(partition, request, answer)
         self._fetch()

@@ -104,11 +104,6 @@ class Partition(PartitionLog):
             return errors.FENCED_LEADER_EPOCH
         return errors.UNKNOWN_LEADER_EPOCH
 
-    def is_stale_incarnation(self, replica: int, replica_epoch: int) -> bool:
-        """Whether a follower's fetch comes from an incarnation that metadata has already replaced (KIP-903)."""
-        broker = self._manager.image.brokers.get(replica)
-        return broker is not None and replica_epoch != -1 and replica_epoch < broker.broker_epoch
-
     def fetch_error(self, request: FetchRequest) -> str | None:
         """Why a fetch cannot be served: the topic id is looked at first, for an epoch of another topic says nothing;
         then the epoch, then the leadership (ReplicaManager.readFromLog, Partition.fetchRecords)."""
@@ -119,7 +114,7 @@ class Partition(PartitionLog):
             error = errors.NOT_LEADER_OR_FOLLOWER
         if error is None and request.replica_id >= 0 and (
             request.replica_id not in self.followers
-            or self.is_stale_incarnation(request.replica_id, request.replica_epoch)
+            or self._manager.image.is_stale_incarnation(request.replica_id, request.replica_epoch)
         ):
             error = errors.NOT_LEADER_OR_FOLLOWER
         return error
@@ -133,7 +128,7 @@ class Partition(PartitionLog):
             and request.current_leader_epoch == self.leader_epoch and self.role == LEADER
             and request.last_fetched_epoch == log.latest_epoch
             and request.topic_id == self.topic_id and request.replica_id in self.followers
-            and not self.is_stale_incarnation(request.replica_id, request.replica_epoch))
+            and not self._manager.image.is_stale_incarnation(request.replica_id, request.replica_epoch))
 
     def fetch(self, request: FetchRequest, count: bool = True) -> FetchResponse:
         """Serve a fetch: divergence, or records; a follower's position is noted if `count`.

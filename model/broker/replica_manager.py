@@ -29,6 +29,9 @@ from fencepost.model.protocol.data import (
     Record,
 )
 
+#: What a follower is told: its request's parts and their answers; parts without news are left out (KIP-227).
+Answers = list[tuple[FetchRequest, FetchResponse]]
+
 CHECKPOINT = "replication-offset-checkpoint"
 LATEST = -1
 
@@ -47,20 +50,22 @@ class PartitionListener(Protocol):
 
 
 class ParkedFetch:
-    """A fetch without news, waiting for some."""
+    """A fetch without news, waiting for some. `changes` is what the manager's count was when nothing at all was to be
+    told, or -1 if the answer will carry something even if nothing happens."""
 
-    __slots__ = ("_names", "reply", "request", "timer")
+    __slots__ = ("_names", "changes", "reply", "request", "timer")
 
-    def __init__(self, request: FollowerFetchRequest, reply: Reply, timer: Timer) -> None:
+    def __init__(self, request: FollowerFetchRequest, reply: Reply, timer: Timer, changes: int) -> None:
         self.request = request
         self.reply = reply
         self.timer = timer
+        self.changes = changes
         self._names: frozenset[str] | None = None
 
     def waits_for(self, name: str) -> bool:
         """Whether the topic-partition is one of those fetched."""
         if self._names is None:
-            self._names = frozenset(f"{part.topic}-{part.partition}" for part in self.request.partitions)
+            self._names = frozenset(part.name for part in self.request.partitions)
         return name in self._names
 
 
@@ -84,6 +89,8 @@ class ReplicaManager:
         self._logs = LogDirectory(node)
         self._fetchers: dict[int, ReplicaFetcher] = {}
         self._parked: dict[int, ParkedFetch] = {}
+        #: Counts what may make a difference to a fetch that waits: roles taken, records appended, high watermarks moved.
+        self._changes = 0
         self._consumers: dict[str, list[tuple[FetchRequest, Reply, Timer]]] = {}
         self._checkpoint = node.disk.cell(CHECKPOINT, {})
 
@@ -130,6 +137,7 @@ class ReplicaManager:
 
     def take_role(self, topic: str, topic_id: str, index: int, state: PartitionRegistration) -> None:
         """Lead or follow as the state says; what is older than the partition's own epochs changes nothing."""
+        self._changes += 1
         partition = self._host(topic, topic_id, index)
         old_epoch, old_leader = partition.leader_epoch, partition.leader_id
         if state.leader == self._node.node_id:
@@ -172,6 +180,7 @@ class ReplicaManager:
         name = self._hosted.pop((topic_id, index), None)
         if name is None:
             return
+        self._changes += 1
         partition = self.partitions.pop(name)
         self._forget_fetching(partition, partition.leader_id)
         partition.role = None
@@ -285,15 +294,19 @@ class ReplicaManager:
         parked = self._parked.pop(request.replica_id, None)
         if parked is not None:
             cancel(parked.timer)
-        if not self._answer_follower(request, reply, True):
+        answers, urgent = self._look_for_news(request, reply, True)
+        if urgent:
+            self._answer_follower(reply, answers)
+        else:
             timer = self._node.schedule(request.max_wait_us, self._expire_parked, request.replica_id)
-            self._parked[request.replica_id] = ParkedFetch(request, reply, timer)
+            self._parked[request.replica_id] = ParkedFetch(request, reply, timer, -1 if answers else self._changes)
 
-    def _answer_follower(self, request: FollowerFetchRequest, reply: Reply, count: bool, force: bool = False) -> bool:
-        answers: list[tuple[FetchRequest, FetchResponse]] = []
-        urgent = force
+    def _look_for_news(self, request: FollowerFetchRequest, reply: Reply, count: bool) -> tuple[Answers, bool]:
+        """What a follower is to be told now, and whether it is worth an answer before the fetch's time is over."""
+        answers: Answers = []
+        urgent = False
         for part in request.partitions:
-            partition = self.partitions.get(f"{part.topic}-{part.partition}")
+            partition = self.partitions.get(part.name)
             if partition is None:
                 answers.append((part, FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION)))
                 urgent = True
@@ -308,14 +321,14 @@ class ReplicaManager:
             elif not self._is_news(partition, part, reply):
                 continue
             answers.append((part, answer))
-        if not urgent:
-            return False
+        return answers, urgent
+
+    def _answer_follower(self, reply: Reply, answers: Answers) -> None:
         for part, answer in answers:
-            partition = self.partitions.get(f"{part.topic}-{part.partition}")
+            partition = self.partitions.get(part.name)
             if partition is not None and answer.error is None and part.replica_id in partition.followers:
                 partition.followers[part.replica_id].told = (reply.connection, answer.high_watermark)
         reply.send(FollowerFetchResponse(tuple(answers)))
-        return True
 
     @staticmethod
     def _is_news(partition: Partition, part: FetchRequest, reply: Reply) -> bool:
@@ -326,14 +339,24 @@ class ReplicaManager:
 
     def _expire_parked(self, replica_id: int) -> None:
         parked = self._parked.pop(replica_id, None)
-        if parked is not None:
-            self._answer_follower(parked.request, parked.reply, False, force=True)
+        if parked is None:
+            return
+        request, reply = parked.request, parked.reply
+        answers: Answers = []
+        if parked.changes != self._changes or self.image.is_stale_incarnation(replica_id, request.replica_epoch):
+            answers, _ = self._look_for_news(request, reply, False)
+        self._answer_follower(reply, answers)
 
     def on_append(self, partition: Partition) -> None:
         """Records were appended: followers that wait for them get them."""
+        self._changes += 1
         for replica_id in partition.followers:
             parked = self._parked.get(replica_id)
-            if parked is not None and self._answer_follower(parked.request, parked.reply, False):
+            if parked is None:
+                continue
+            answers, urgent = self._look_for_news(parked.request, parked.reply, False)
+            if urgent:
+                self._answer_follower(parked.reply, answers)
                 cancel(parked.timer)
                 del self._parked[replica_id]
 
@@ -348,7 +371,7 @@ class ReplicaManager:
 
     def handle_fetch(self, request: FetchRequest, reply: Reply) -> None:
         """A consumer's fetch: below the high watermark, waiting when there is nothing yet."""
-        name = f"{request.topic}-{request.partition}"
+        name = request.name
         partition = self.partitions.get(name)
         if partition is None:
             reply.send(FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION))
@@ -362,6 +385,7 @@ class ReplicaManager:
 
     def on_high_watermark(self, partition: Partition) -> None:
         """The high watermark moved: consumers may read on."""
+        self._changes += 1
         self._complete_consumers(partition, everyone=False)
         self.tell_high_watermark(partition)
 

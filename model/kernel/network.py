@@ -68,7 +68,7 @@ class Connection:
 
     __slots__ = (
         "alive", "break_timer", "channel", "client", "client_incarnation", "correlation", "held", "last_arrival_us",
-        "network", "pending", "server", "server_incarnation", "stream",
+        "links", "network", "pending", "server", "server_incarnation", "stream",
     )
 
     def __init__(self, network: "Network", client: "Node", server: "Node", channel: str) -> None:
@@ -78,6 +78,8 @@ class Connection:
         self.server = server
         self.server_incarnation = server.incarnation if server.running else -1
         self.channel = channel
+        #: (source, destination) by direction
+        self.links = (client.node_id, server.node_id), (server.node_id, client.node_id)
         self.alive = True
         self.correlation = 0
         #: correlation -> (callback, context, time-out timer)
@@ -242,12 +244,11 @@ class Network:
 
     def transmit(self, connection: Connection, direction: int, item: tuple[int, Any]) -> None:
         """Put a message on its way."""
-        delay_us = self._delay_us(connection, direction)
-        self._scheduler.schedule(delay_us, self._arrive, connection, direction, item)
+        self._scheduler.schedule(self._delay_us(connection, direction), self._arrive, connection, direction, item)
 
     def _delay_us(self, connection: Connection, direction: int) -> int:
         """Draw how long a message sent now is on its way: it arrives after all those sent before it."""
-        link = self._link(connection, direction)
+        link = connection.links[direction]
         stream = self._streams.get(link) or self._stream(link)
         latency_us = self._latency_us + stream.bits(self._jitter_bits)
         if self.extra_latency_us:
@@ -258,14 +259,9 @@ class Network:
             while chance and stream.below(1000) < chance and retransmission_us < 1 << 26:
                 latency_us += retransmission_us
                 retransmission_us *= 2
-        arrival_us = max(self._scheduler.now_us + latency_us, connection.last_arrival_us[direction])
-        connection.last_arrival_us[direction] = arrival_us
-        return arrival_us - self._scheduler.now_us
-
-    @staticmethod
-    def _link(connection: Connection, direction: int) -> tuple[int, int]:
-        client, server = connection.client.node_id, connection.server.node_id
-        return (client, server) if direction == TO_SERVER else (server, client)
+        now_us, last_us = self._scheduler.now_us, connection.last_arrival_us[direction]
+        arrival_us = connection.last_arrival_us[direction] = max(now_us + latency_us, last_us)
+        return arrival_us - now_us
 
     def _stream(self, link: tuple[int, int]) -> Stream:
         stream = self._streams[link] = self._simulation.streams(f"link {link[0]}>{link[1]}")
@@ -275,7 +271,7 @@ class Network:
         if not connection.alive:
             return
         held = connection.held[direction]
-        if self._cuts and self._link(connection, direction) in self._cuts:
+        if self._cuts and connection.links[direction] in self._cuts:
             held.append(item)
             self._hold(connection, direction)
         elif held:
@@ -311,7 +307,7 @@ class Network:
 
     def _hold(self, connection: Connection, direction: int) -> None:
         """Data waits for a cut to end; the connection breaks if that takes too long."""
-        link = self._link(connection, direction)
+        link = connection.links[direction]
         self._holding.setdefault(link, {})[connection] = direction
         if connection.break_timer is None:
             break_us = self._simulation.physics.connection_break_us
@@ -332,7 +328,7 @@ class Network:
             return
         if direction == TO_CLIENT and connection.server_incarnation != connection.server.incarnation:
             return  # a dead host retransmits nothing, and what came behind the gap never gets through
-        if self._link(connection, direction) in self._cuts:
+        if connection.links[direction] in self._cuts:
             self._hold(connection, direction)
             return
         items = list(held)

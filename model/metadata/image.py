@@ -114,6 +114,11 @@ class MetadataImage:
         self._track_changes = track_changes
         self._changes: list[tuple[str, Any]] = []
 
+    def is_stale_incarnation(self, broker_id: int, broker_epoch: int) -> bool:
+        """Whether a later incarnation of the broker has registered since the one of this epoch; -1 does not say."""
+        broker = self.brokers.get(broker_id)
+        return broker is not None and -1 != broker_epoch < broker.broker_epoch
+
     @property
     def digest(self) -> str:
         """A digest of the content, independent of the order in which it came about; 16 hexadecimal digits."""

@@ -1,7 +1,7 @@
 """Messages of the data plane: produce, fetch, offsets by epoch, metadata. One partition a message: batching several
 partitions into one request would change nothing that a checked property depends on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -59,6 +59,7 @@ class FetchRequest:
     replica_epoch: the follower's broker epoch, -1 if unknown.
     current_leader_epoch: -1 for no check.
     last_fetched_epoch: -1 when the log is empty or the sender does not say (before 2.7).
+    name: the topic-partition's.
     """
 
     topic: str
@@ -73,6 +74,10 @@ class FetchRequest:
     max_wait_us: int
     max_records: int
     principal: str = "User:admin"
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"{self.topic}-{self.partition}"
 
 
 @dataclass(slots=True)
