@@ -89,7 +89,7 @@ class ReplicaManager:
         self._logs = LogDirectory(node)
         self._fetchers: dict[int, ReplicaFetcher] = {}
         self._parked: dict[int, ParkedFetch] = {}
-        #: Counts what may make a difference to a fetch that waits: roles taken, records appended, high watermarks moved.
+        #: Counts what may matter to a fetch that waits: roles taken, records appended, high watermarks moved.
         self._changes = 0
         self._consumers: dict[str, list[tuple[FetchRequest, Reply, Timer]]] = {}
         self._checkpoint = node.disk.cell(CHECKPOINT, {})
