@@ -22,6 +22,11 @@ def _ms(name: str, default: int | float, campaign: int | float | None = None, lo
     return _property(name, "ms", default, campaign, low, 1000)
 
 
+def _us(name: str) -> Any:
+    """What a piece of work takes, in microseconds: nothing, unless a user says otherwise."""
+    return _property(name, "us", 0, None, 0, 1)
+
+
 def _seconds(name: str, default: int, campaign: int | float | None = None, low: int = 0) -> Any:
     return _property(name, "s", default, campaign, low, 1_000_000)
 
@@ -113,6 +118,11 @@ class KafkaConfig:
         "authorizer.class.name", "", "org.apache.kafka.metadata.authorizer.StandardAuthorizer")
     allow_everyone_if_no_acl_found: bool = _flag("allow.everyone.if.no.acl.found", False, True)
     super_users: str = _text("super.users", "User:admin")
+    # What work takes a process, beside the time that messages and disks take: a partition's metadata that is decided,
+    # told or taken over; a replica that begins to lead or follow; a znode that the controller has read or written
+    partition_metadata_work_us: int = _us("fencepost.work.partition.metadata.us")
+    replica_role_work_us: int = _us("fencepost.work.replica.role.us")
+    controller_znode_work_us: int = _us("fencepost.work.controller.znode.us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +147,7 @@ class ZooKeeperConfig:
 
     Session time-outs that clients ask for are forced into 2 to 20 ticks. A client that has tried every server waits
     for `client_spin_delay_us` before the next round, and up to as long before any attempt but its first.
+    `read_work_us` is what a read takes the server that answers it, `write_work_us` what a write takes the leader.
     """
 
     tick_time_us: int = _ms("tickTime", 2000, 200, low=2)
@@ -146,3 +157,5 @@ class ZooKeeperConfig:
     min_notification_interval_us: int = _ms("zookeeper.fastleader.minNotificationInterval", 200, 20, low=1)
     max_notification_interval_us: int = _ms("zookeeper.fastleader.maxNotificationInterval", 60_000, 1000, low=1)
     client_spin_delay_us: int = _ms("fencepost.zookeeper.client.spin.delay.ms", 1000, 100)
+    read_work_us: int = _us("fencepost.work.zookeeper.read.us")
+    write_work_us: int = _us("fencepost.work.zookeeper.write.us")

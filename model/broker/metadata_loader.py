@@ -7,9 +7,10 @@ the controller has said that the broker caught up with its own registration: the
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from fencepost.model.config import KafkaConfig
 from fencepost.model.kernel.node import Node
 from fencepost.model.metadata.image import MetadataImage
-from fencepost.model.metadata.records import NoOpRecord
+from fencepost.model.metadata.records import NO_LEADER_CHANGE, NoOpRecord, PartitionChangeRecord, PartitionRecord
 from fencepost.model.protocol.raft import Batch, LeaderChange, SnapshotId
 from fencepost.model.raft.replica import RaftReplica
 
@@ -24,11 +25,15 @@ class MetadataPublisher(Protocol):
 class MetadataLoader:
     """A `RaftListener` that keeps the broker's image."""
 
-    def __init__(self, node: Node, raft: RaftReplica, image: MetadataImage, publisher: MetadataPublisher) -> None:
+    def __init__(
+        self, node: Node, config: KafkaConfig, raft: RaftReplica, image: MetadataImage, publisher: MetadataPublisher,
+    ) -> None:
         self._node = node
+        self._metadata_work_us = config.partition_metadata_work_us
+        self._role_work_us = config.replica_role_work_us
         self._raft = raft
         self._publisher = publisher
-        self._publishing = False
+        self._publishing = self._busy = False
         self._queue: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._stream = node.simulation.streams(f"queue {node.node_id}")
         self.image = image
@@ -54,14 +59,47 @@ class MetadataLoader:
 
     def _enqueue(self, work: Callable[..., None], *args: Any) -> None:
         self._queue.append((work, args))
-        if len(self._queue) == 1:
-            latency_us = self._node.simulation.physics.queue_latency_us
-            self._node.schedule(latency_us + self._stream.below(latency_us + 1), self._run)
+        if len(self._queue) == 1 and not self._busy:
+            self._wake()
+
+    def _wake(self) -> None:
+        latency_us = self._node.simulation.physics.queue_latency_us
+        self._node.schedule(latency_us + self._stream.below(latency_us + 1), self._run)
 
     # --- on the loader's thread -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
+        """Do what is queued, once the time that it takes has passed."""
         queue, self._queue = self._queue, []
+        work_us = sum(self._work_us(args) for _, args in queue) if self._metadata_work_us or self._role_work_us else 0
+        if work_us:
+            self._busy = True
+            self._node.schedule(work_us, self._do_late, queue)
+        else:
+            self._do(queue)
+
+    def _work_us(self, args: tuple[Any, ...]) -> int:
+        """A snapshot's load takes nothing: it is of the start alone."""
+        batches = args[0] if len(args) == 1 else ()
+        records = [record for batch in batches for record in batch.records]
+        return self._metadata_work_us * len(records) + self._role_work_us * sum(map(self._is_new_role, records))
+
+    def _is_new_role(self, record: Any) -> bool:
+        """Whether a replica here begins to lead or to follow by the record, judged by its replicas so far."""
+        if isinstance(record, PartitionRecord):
+            return self._node.node_id in record.replicas
+        if not isinstance(record, PartitionChangeRecord) or record.leader == NO_LEADER_CHANGE:
+            return False
+        known = self.image.partitions.get((record.topic_id, record.partition))
+        return known is not None and self._node.node_id in known.replicas
+
+    def _do_late(self, queue: list[tuple[Callable[..., None], tuple[Any, ...]]]) -> None:
+        self._busy = False
+        if self._queue:
+            self._wake()
+        self._do(queue)
+
+    def _do(self, queue: list[tuple[Callable[..., None], tuple[Any, ...]]]) -> None:
         for work, args in queue:
             work(*args)
         if self._publishing:

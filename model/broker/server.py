@@ -30,7 +30,7 @@ class BrokerServer(BrokerDoor):
             ControllerChannel(node, config, raft, "producer-ids", timeout_us))
         self._raft = raft
         self._admin_channel = ControllerChannel(node, config, raft, "forwarding", timeout_us)
-        self.loader = composer(MetadataLoader)(node, raft, self.image, self)
+        self.loader = composer(MetadataLoader)(node, config, raft, self.image, self)
         self.lifecycle = composer(BrokerLifecycle)(node, config, raft, self, self.metadata_offset)
 
     def start(self) -> None:

@@ -121,6 +121,7 @@ class QuorumController:
         self.controller_epoch = NOT_ACTIVE
         self.next_write_offset = -1
         self._leader_change = (NOT_ACTIVE, -1)
+        self._working = False
         self._records_since_snapshot = 0
         self._last_snapshot_us = node.now_us
         self._snapshot_records = max(1, config.metadata_log_max_record_bytes_between_snapshots // BYTES_PER_RECORD)
@@ -221,9 +222,25 @@ class QuorumController:
         while queue:
             event, args = queue[0]
             event(*args)
-            if self._node.incarnation != self._incarnation:
+            if self._node.incarnation != self._incarnation or self._working:
                 return
             queue.popleft()
+
+    def _work_for(self, records: int, step: Callable[..., None], *args: Any) -> None:
+        """Go on with `step` when the thread has worked out so many records; it ends the event under way."""
+        work_us = self._config.partition_metadata_work_us * records
+        if work_us:
+            self._working = True
+            self._node.schedule(work_us, self._go_on, step, args)
+        else:
+            step(*args)
+
+    def _go_on(self, step: Callable[..., None], args: tuple[Any, ...]) -> None:
+        self._working = False
+        step(*args)
+        if self._node.incarnation == self._incarnation:
+            self._queue.popleft()
+            self._run_events()
 
     # --- operations -----------------------------------------------------------------------------------------------
 
@@ -240,6 +257,9 @@ class QuorumController:
             self._observe_all(refusal.evidence)
             _answer(reply, response_type(refusal.error))
             return
+        self._work_for(len(result.records), self._finish_write, result, reply, response_type)
+
+    def _finish_write(self, result: Result, reply: Reply | None, response_type: type) -> None:
         try:
             self._complete(result, reply)
         except NotLeaderError:
@@ -289,6 +309,9 @@ class QuorumController:
         if not self.is_active or controller_epoch != self.controller_epoch:
             return
         result = task.operation()
+        self._work_for(len(result.records), self._finish_task, task, result)
+
+    def _finish_task(self, task: PeriodicTask, result: Result) -> None:
         self._tasks.schedule(task, more_to_do=bool(result.response))
         if result.records:
             try:

@@ -18,6 +18,8 @@ from typing import Any
 
 from fencepost.model import errors
 from fencepost.model.broker.replica_manager import ReplicaManager
+from fencepost.model.config import KafkaConfig
+from fencepost.model.kernel.labour import Labour
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.zk_controller import (
@@ -50,10 +52,13 @@ class ControlRequests:
     """
 
     def __init__(
-        self, node: Node, replica_manager: ReplicaManager, cache: MetadataCache, broker_epoch: Callable[[], int],
-        read_topics: TopicReader, on_topic_deleted: Callable[[str], None],
+        self, node: Node, config: KafkaConfig, replica_manager: ReplicaManager, cache: MetadataCache,
+        broker_epoch: Callable[[], int], read_topics: TopicReader, on_topic_deleted: Callable[[str], None],
     ) -> None:
         self._node = node
+        self._metadata_work_us = config.partition_metadata_work_us
+        self._role_work_us = config.replica_role_work_us
+        self._labour = Labour(node)
         self._replica_manager = replica_manager
         self._cache = cache
         self._broker_epoch = broker_epoch
@@ -152,9 +157,22 @@ class ControlRequests:
         new = dict.fromkeys(
             state.topic for state in request.partitions if f"{state.topic}-{state.partition}" not in hosted)
         if new:
-            self._read_topics(list(new), self._take_roles, request, reply)
+            self._read_topics(list(new), self._work_out_roles, request, reply)
         else:
-            self._take_roles(request, reply)
+            self._work_out_roles(request, reply)
+
+    def _work_out_roles(self, request: LeaderAndIsrRequest, reply: Reply) -> None:
+        """What it takes depends on how many roles are new."""
+        work_us = self._metadata_work_us * len(request.partitions)
+        if self._role_work_us:
+            work_us += self._role_work_us * sum(
+                not self.is_stale_leader_epoch(state.leader_epoch, self._local_epoch(state))
+                for state in request.partitions)
+        self._labour.spend(work_us, self._take_roles, request, reply)
+
+    def _local_epoch(self, state: PartitionState) -> int:
+        partition = self._replica_manager.partitions.get(f"{state.topic}-{state.partition}")
+        return -1 if partition is None else partition.leader_epoch
 
     def _take_roles(self, request: LeaderAndIsrRequest, reply: Reply) -> None:
         refused = []
@@ -172,8 +190,7 @@ class ControlRequests:
             return errors.INCONSISTENT_TOPIC_ID
         if self._node.node_id not in state.replicas:
             return errors.UNKNOWN_TOPIC_OR_PARTITION
-        partition = manager.partitions.get(f"{state.topic}-{state.partition}")
-        if self.is_stale_leader_epoch(state.leader_epoch, -1 if partition is None else partition.leader_epoch):
+        if self.is_stale_leader_epoch(state.leader_epoch, self._local_epoch(state)):
             return errors.STALE_CONTROLLER_EPOCH
         manager.take_role(state.topic, state.topic_id, state.partition, registration(state))
         return None
@@ -182,6 +199,10 @@ class ControlRequests:
 
     def _update_metadata(self, request: UpdateMetadataRequest, reply: Reply) -> None:
         error = self._refusal(request, self.is_stale_update_metadata)
+        work_us = 0 if error is not None else self._metadata_work_us * len(request.partitions)
+        self._labour.spend(work_us, self._take_metadata, request, reply, error)
+
+    def _take_metadata(self, request: UpdateMetadataRequest, reply: Reply, error: str | None) -> None:
         if error is None:
             for topic in self._cache.update(request):
                 self._on_topic_deleted(topic)

@@ -66,7 +66,7 @@ class ZkBrokerServer(BrokerDoor):
             ControllerChannel(node, config, cache, "controlled-shutdown", timeout_us), self)
         self._changes = composer(ChangeNotifications)(self.client, cache, self.controller.on_unclean_election_enabled)
         self.control = composer(ControlRequests)(
-            node, self.replica_manager, cache, self._broker_epoch, self._changes.read_topics,
+            node, config, self.replica_manager, cache, self._broker_epoch, self._changes.read_topics,
             self.coordinator.on_topic_deleted)
         self._admin = composer(ZkAdminManager)(node, config, self.client, self.controller, cache)
         self._admin_channel = ControllerChannel(node, config, cache, "forwarding", timeout_us)

@@ -10,6 +10,7 @@ for another's and sticks).
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from fencepost.model.config import KafkaConfig
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol import zookeeper as zk
 from fencepost.model.protocol.zk_controller import TopicPartition
@@ -39,9 +40,11 @@ class ControllerZk:
     """Runs on the controller's thread: results are given to a step that runs before what was planned after the call."""
 
     def __init__(
-        self, node: Node, client: KafkaZkClient, events: ControllerEventManager, context: ControllerContext,
+        self, node: Node, config: KafkaConfig, client: KafkaZkClient, events: ControllerEventManager,
+        context: ControllerContext,
     ) -> None:
         self._node = node
+        self._znode_work_us = config.controller_znode_work_us
         self._client = client
         self._events = events
         self._context = context
@@ -60,7 +63,12 @@ class ControllerZk:
         self._client.request_all(operations, self._answered, then, context)
 
     def _answered(self, outcomes: list[Outcome], then: Callable[..., None], context: tuple[Any, ...]) -> None:
-        self._events.unblock(self._take, outcomes, then, context)
+        """All answers are there; the thread wakes up and works through them."""
+        work_us = self._znode_work_us * len(outcomes)
+        if work_us:
+            self._node.schedule(work_us, self._events.unblock, self._take, outcomes, then, context)
+        else:
+            self._events.unblock(self._take, outcomes, then, context)
 
     def _take(self, outcomes: list[Outcome], then: Callable[..., None], context: tuple[Any, ...]) -> None:
         if any(outcome.result.error == zk.SESSIONEXPIRED for outcome in outcomes):

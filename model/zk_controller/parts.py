@@ -38,7 +38,7 @@ class ControllerParts:
         self.active_controller_id = NOBODY
         self.context = ControllerContext()
         self.events = ControllerEventManager(node)
-        self.zk = composer(ControllerZk)(node, client, self.events, self.context)
+        self.zk = composer(ControllerZk)(node, config, client, self.events, self.context)
         self.channels = composer(ControllerChannelManager)(node, config, on_answer)
         self.batch = composer(ControllerBrokerRequestBatch)(node, self.context, self.channels)
         self.partitions = composer(PartitionStateMachine)(config, self.context, self.zk, self.events, self.batch)

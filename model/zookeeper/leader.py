@@ -8,6 +8,7 @@ quorum of learners has been silent for too long.
 
 from typing import TYPE_CHECKING, Any
 
+from fencepost.model.kernel.labour import Labour
 from fencepost.model.kernel.network import Connection, Reply
 from fencepost.model.protocol.zab import (
     Ack,
@@ -91,6 +92,7 @@ class Leader:
         self._preparation: Preparation | None = None
         self._phase_began_us = peer.node.now_us
         self._ticks = 0
+        self._labour = Labour(peer.node)
 
     def start(self) -> None:
         """Wait for learners."""
@@ -225,7 +227,16 @@ class Leader:
     def _propose(
         self, session_id: int, cxid: int, operation: Any, identities: tuple[Identity, ...], owner: int
     ) -> None:
-        """Order a write: check it, log it here and at every learner."""
+        """Order a write, in its turn."""
+        work_us = self.peer.config.write_work_us
+        self._labour.spend(work_us, self._propose_now, session_id, cxid, operation, identities, owner)
+
+    def _propose_now(
+        self, session_id: int, cxid: int, operation: Any, identities: tuple[Identity, ...], owner: int
+    ) -> None:
+        """Check a write, log it here and at every learner."""
+        if not self._active:
+            return
         assert self.sessions is not None
         assert self._preparation is not None
         error = None

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any, Protocol
 
 from fencepost.model.config import ZooKeeperConfig
+from fencepost.model.kernel.labour import Labour
 from fencepost.model.kernel.network import Connection, Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.zookeeper import (
@@ -86,6 +87,8 @@ class ClientService:
         self._node = node
         self._tree = tree
         self._tick_time_us = config.tick_time_us
+        self._read_work_us = config.read_work_us
+        self._labour = Labour(node)
         self._next_session_id = (node.node_id << 40) + node.now_us
         self._connections: dict[Connection, ClientConnection] = {}
         #: session -> its connection here, also while the session is being created or revalidated
@@ -200,6 +203,12 @@ class ClientService:
         if connection is None or self.upstream is None:
             return
         self.upstream.touch(connection.session_id, connection.timeout_us)
+        work_us = self._read_work_us if self.is_answered_here(request.operation) else 0
+        self._labour.spend(work_us, self._take_request, connection, request)
+
+    def _take_request(self, connection: ClientConnection, request: ClientRequest) -> None:
+        if connection.reply.connection not in self._connections or self.upstream is None:
+            return
         connection.waiting.append(request)
         operation = request.operation
         if self.is_answered_here(operation):

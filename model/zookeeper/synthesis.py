@@ -13,22 +13,47 @@ from fencepost.model.zookeeper.storage import (
     LOG_BASE_FILE,
     SNAPSHOT_FILE,
 )
-from fencepost.model.zookeeper.transactions import CreateTxn, epoch_of, transaction, zxid_of
+from fencepost.model.zookeeper.transactions import (
+    Body,
+    CreateSessionTxn,
+    CreateTxn,
+    Transaction,
+    epoch_of,
+    zxid_of,
+)
+
+#: The session that owns synthesised ephemerals.
+_SESSION_ID = 1
 
 
-def synthesise(znodes: Iterable[tuple[str, Any]]) -> Snapshot:
+def synthesise(
+    znodes: Iterable[tuple[str, Any]], ephemerals: Iterable[tuple[str, Any]] = (), session_timeout_us: int = 0,
+) -> Snapshot:
     """A tree with these persistent znodes, (path, data), parents before children, created one by one in epoch 1.
 
-    Raises ValueError when a parent is missing or a path is given twice.
+    ephemerals: znodes of one session more, whose client is gone and which runs out when the ensemble has been up for
+    `session_timeout_us`. Raises ValueError when a parent is missing or a path is given twice.
     """
     tree = DataTree()
-    for counter, (path, data) in enumerate(znodes, start=1):
-        parent = tree.get(parent_of(path))
-        if parent is None or tree.get(path) is not None:
-            raise ValueError(f"{path}: {'its parent is missing' if parent is None else 'it is there already'}")
-        body = CreateTxn(path, data, OPEN_ACL, False, parent.cversion + 1)
-        tree.apply(transaction(zxid_of(1, counter), 0, 0, body))
+    for path, data in znodes:
+        _create(tree, path, data, 0)
+    for number, (path, data) in enumerate(ephemerals):
+        if number == 0:
+            _apply(tree, _SESSION_ID, CreateSessionTxn(session_timeout_us))
+        _create(tree, path, data, _SESSION_ID)
     return tree.snapshot()
+
+
+def _create(tree: DataTree, path: str, data: Any, session_id: int) -> None:
+    parent = tree.get(parent_of(path))
+    if parent is None or tree.get(path) is not None:
+        raise ValueError(f"{path}: {'its parent is missing' if parent is None else 'it is there already'}")
+    _apply(tree, session_id, CreateTxn(path, data, OPEN_ACL, session_id != 0, parent.cversion + 1))
+
+
+def _apply(tree: DataTree, session_id: int, body: Body) -> None:
+    """Apply the next transaction of epoch 1; nobody compares its digest."""
+    tree.apply(Transaction(max(tree.last_zxid, zxid_of(1, 0)) + 1, session_id, 0, body, ""))
 
 
 def plant(disk: Disk, snapshot: Snapshot) -> None:
