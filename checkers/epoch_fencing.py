@@ -10,10 +10,13 @@ Three things are checked:
   broker epoch; no member of the new ISR comes with the broker epoch of an earlier incarnation (KIP-903); a heartbeat
   that it accepts carries the registered broker epoch.
 - *Order.* What a process applies never goes back: leader and partition epochs of a partition (as long as its topic id
-  is the same), a broker's own broker epoch, the epochs under which a controller writes.
+  is the same), a broker's own broker epoch, the epochs under which a controller writes. A role in a partition is taken
+  anew under a newer leader epoch only. Example: a new controller tells everybody again what it has read, and broker 2,
+  the leader in epoch 4, begins epoch 4 once more (KAFKA-1188).
 
-Unset epochs (null or below 0) are those of clients that send none, and are not checked. `PartitionEpochMonotone` and
-`BrokerEpochUnique` are in `metadata_consistency`.
+Unset epochs (null or below 0) are those of clients that send none, and are not checked; but a controller of ZooKeeper
+mode that sends none has last read, or has not, that its receiver is registered anew: what it sends until then is meant
+for another incarnation (KIP-380). `PartitionEpochMonotone` and `BrokerEpochUnique` are in `metadata_consistency`.
 """
 
 from typing import Any
@@ -27,6 +30,8 @@ RULE = "EpochFencing"
 EXACT = frozenset({"leader_epoch"})
 #: errors with which the controller answers a change that it made
 ACCEPTED = (None, "NEW_LEADER_ELECTED")
+#: how many of the changes that one request made are told
+TOLD = 3
 
 
 class EpochFencing(Findings):
@@ -35,7 +40,8 @@ class EpochFencing(Findings):
     name = "epoch-fencing"
     consumes = frozenset({
         "request-accepted", "alter-partition", "broker-heartbeat", "leader-start", "follower-start", "isr-changed",
-        "broker-state", "metadata-write", "metadata-applied", "node-started",
+        "broker-state", "metadata-write", "metadata-applied", "node-started", "log-opened", "broker-list",
+        "controller-claimed",
     })
 
     def __init__(self, header: dict[str, Any]) -> None:
@@ -44,11 +50,17 @@ class EpochFencing(Findings):
         self._applied: dict[int, dict[tuple[str, str, str], tuple[int, int]]] = {}
         #: controller node -> broker -> (broker epoch of its last registration that this controller applied, event)
         self._registered: dict[int, dict[int, tuple[int, int]]] = {}
+        #: node -> (partition, topic id) -> (leader epoch of its last role, event), since the partition was opened
+        self._roles: dict[int, dict[tuple[str, str], tuple[int, int]]] = {}
+        #: controller epoch -> broker -> (broker epoch, event), as its controller last read it (ZooKeeper mode)
+        self._lists: dict[int, dict[int, tuple[int, int]]] = {}
+        #: controller epoch -> the event of its claim
+        self._claims: dict[int, int] = {}
         self._handlers = {
             "request-accepted": self._on_request_accepted, "alter-partition": self._on_alter_partition,
-            "broker-heartbeat": self._on_heartbeat, "leader-start": self._on_partition,
-            "follower-start": self._on_partition, "isr-changed": self._on_partition,
-            "broker-state": self._on_broker_state,
+            "broker-heartbeat": self._on_heartbeat, "leader-start": self._on_role, "follower-start": self._on_role,
+            "isr-changed": self._on_partition, "log-opened": self._on_opened, "broker-list": self._on_broker_list,
+            "controller-claimed": self._on_claimed, "broker-state": self._on_broker_state,
             "metadata-write": self._on_written, "metadata-applied": self._on_applied, "node-started": self._on_started,
         }
 
@@ -59,24 +71,47 @@ class EpochFencing(Findings):
 
     def _on_started(self, event: Event, node: int) -> None:
         self._applied.pop(node, None)
+        self._roles.pop(node, None)
         self._registered.pop(node, None)
 
     # --- guards -----------------------------------------------------------------------------------------------------
 
     def _on_request_accepted(self, event: Event, node: int) -> None:
-        value = event.value or {}
-        for name, sent in (event.epochs or {}).items():
+        value, epochs = event.value or {}, event.epochs or {}
+        claim = self._claims.get(epochs.get("controller_epoch", -1))
+        others = () if claim is None else (claim,)
+        for name, sent in epochs.items():
             own = value.get(f"local_{name}")
-            if own is None or sent is None or own < 0 or sent < 0:
+            if own is None or sent is None or own < 0:
                 continue
-            if sent < own or (sent > own and name in EXACT):
+            if sent < 0:
+                self._check_unset(event, node, name, own, others)
+            elif sent < own or (sent > own and name in EXACT):
                 age = "old" if sent < own else "newer"
                 about = f" about {event.key}" if event.key else ""
                 self.violate(
                     RULE,
-                    f"At {seconds(event.time_us)} node {node} accepted a {value.get('request', 'request')}"
+                    f"At {seconds(event.time_us)} node {node} accepted {_a(value.get('request', 'request'))}"
                     f"{about} from {value.get('from')} with the {age} {_words(name)} {sent}, while its own is "
-                    f"{own}. It must be refused.", event)
+                    f"{own}. It must be refused.{_changes(value)}", event, others)
+
+    def _check_unset(self, event: Event, node: int, name: str, own: int, others: tuple[int, ...]) -> None:
+        """A controller that names no broker epoch means the registration that it has read last."""
+        listed = self._lists.get((event.epochs or {}).get("controller_epoch", -1), {}).get(node)
+        if name == "broker_epoch" and listed is not None and listed[0] < own:
+            self.violate(
+                RULE,
+                f"At {seconds(event.time_us)} node {node} accepted {_a(event.value.get('request', 'request'))} from "
+                f"{event.value.get('from')} without a broker epoch. It is registered under {own}, and the sender has "
+                f"only read of {listed[0]} (event {listed[1]}): it meant an earlier incarnation. A controller names "
+                f"the broker epoch, so that this can be refused.", event, (*others, listed[1]))
+
+    def _on_broker_list(self, event: Event, node: int) -> None:
+        epoch = (event.epochs or {})["controller_epoch"]
+        self._lists[epoch] = {broker: (czxid, event.index) for broker, czxid in event.value["brokers"]}
+
+    def _on_claimed(self, event: Event, node: int) -> None:
+        self._claims[(event.epochs or {})["controller_epoch"]] = event.index
 
     # --- the controller ---------------------------------------------------------------------------------------------
 
@@ -119,6 +154,23 @@ class EpochFencing(Findings):
         for name in ("leader_epoch", "partition_epoch"):
             self._check_order(event, node, (str(event.key), topic_id, name))
 
+    def _on_opened(self, event: Event, node: int) -> None:
+        self._roles.get(node, {}).pop((str(event.key), str(event.value.get("topic_id"))), None)
+
+    def _on_role(self, event: Event, node: int) -> None:
+        self._on_partition(event, node)
+        epoch = (event.epochs or {}).get("leader_epoch", -1)
+        roles = self._roles.setdefault(node, {})
+        what = (str(event.key), str(event.value.get("topic_id")))
+        known = roles.get(what)
+        if known is not None and known[0] == epoch:
+            self.violate(
+                RULE,
+                f"At {seconds(event.time_us)} node {node} took its role in {event.key} ({event.f}) under leader epoch "
+                f"{epoch} once more (event {known[1]}). A role is taken under a newer leader epoch only.",
+                event, (known[1],))
+        roles[what] = (epoch, event.index)
+
     def _on_broker_state(self, event: Event, node: int) -> None:
         self._check_order(event, node, ("broker", "", "broker_epoch"))
 
@@ -147,8 +199,35 @@ class EpochFencing(Findings):
                 brokers[fields["broker_id"]] = (fields["broker_epoch"], event.index)
 
 
+def _a(request: str) -> str:
+    return f"{'an' if request[0] in 'AEIOU' else 'a'} {request}"
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def _changes(value: dict[str, Any]) -> str:
+    """What a request that must be refused has changed, where the receiver tells."""
+    changes = value.get("changed")
+    if changes is None:
+        return ""
+    told = [_change(what, before, after) for what, before, after in changes[:TOLD]]
+    more = [f"{len(changes) - TOLD} more changes"] if len(changes) > TOLD else []
+    return f" What came of it: {'; '.join((*told, *more)) or 'nothing'}."
+
+
+def _change(what: str, before: list[int] | None, after: list[int] | None) -> str:
+    if what == "controller":
+        return f"it takes {(after or [-1])[0]} for the active controller, no longer {(before or [-1])[0]}"
+    if after is None:
+        return f"{what} is gone there"
+    was = "" if before is None else f", where it knew of {_leader(before)}"
+    return f"it takes {_leader(after)} for the leader of {what}{was}"
+
+
+def _leader(known: list[int]) -> str:
+    return f"{'nobody' if known[0] < 0 else known[0]} (leader epoch {known[1]})"
 
 
 def build(header: dict[str, Any]) -> list[Checker]:

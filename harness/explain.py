@@ -36,6 +36,8 @@ class Explainer:
         self._turns: list[Event] = []
         #: (node, f) -> times: when processes started or went on.
         self._ups: dict[tuple[int, str], list[int]] = {}
+        #: ZooKeeper session -> the broker that registered by it
+        self._sessions: dict[int, int] = {}
         self._heal_us = events[-1].time_us if events else 0
         for event in events:
             self._sort_in(event)
@@ -48,6 +50,8 @@ class Explainer:
                 self._faults.append(event)
         elif event.f in _TURNS:
             self._turns.append(event)
+        elif event.f == "broker-registered" and event.node is not None:
+            self._sessions[event.value["session"]] = event.node
         elif event.f in ("node-started", "node-resumed") and event.node is not None:
             self._ups.setdefault((event.node, event.f), []).append(event.time_us)
 
@@ -70,6 +74,8 @@ class Explainer:
         about = str(turn.key).partition("/")[0]
         if turn.f == "controller-claimed":
             return key is None or turn.node in concerned
+        if turn.f == "zk-session-expired":
+            return key is None and self._sessions.get(turn.value["session"]) in concerned
         if key is None:
             return turn.f == "disk-lost" and turn.node in concerned and about in _QUORUM_FILES
         if _is_partition(key):
@@ -129,6 +135,8 @@ class Explainer:
         when = f"at {seconds(turn.time_us)}"
         if turn.f == "controller-claimed":
             return f"{who} became the active controller in epoch {epochs.get('controller_epoch')} {when}"
+        if turn.f == "zk-session-expired":
+            return f"the ZooKeeper session of {self._names(self._sessions[value['session']])} ran out {when}"
         if turn.f == "leader-start":
             return (f"{who} became the leader of {turn.key} in leader epoch {epochs.get('leader_epoch')} {when}, "
                     f"with the ISR {value.get('isr')}, from offset {value.get('epoch_start_offset', '?')}")
@@ -141,7 +149,8 @@ class Explainer:
         return f"{who} lost what it had not synced of {file} with its power {when}"
 
 
-_TURNS = ("controller-claimed", "leader-start", "coordinator-loaded", "disk-lost")
+_TURNS = ("controller-claimed", "zk-session-expired", "leader-start", "coordinator-loaded", "disk-lost")
+_ORDERS = ("LeaderAndIsr", "UpdateMetadata", "StopReplica")
 _QUORUM_FILES = ("__cluster_metadata-0", "quorum-state")
 
 
@@ -151,6 +160,20 @@ def _is_partition(key: str) -> bool:
 
 def _is_global(fault: Event) -> bool:
     return fault.f in ("halves", "majorities-ring")
+
+
+def fenced_orders(header: dict[str, Any], events: Sequence[Event]) -> list[str]:
+    """Which orders of ZooKeeper mode's controllers were refused for their epochs, in words."""
+    names = NodeNames(header)
+    lines = []
+    for event in events:
+        if event.f == "request-fenced" and event.node is not None and event.value["request"] in _ORDERS:
+            epochs = event.epochs or {}
+            epoch = "broker_epoch" if event.error == "STALE_BROKER_EPOCH" else "controller_epoch"
+            lines.append(
+                f"{names(event.node)} refused {names(event.value['from'])}'s {event.value['request']} under "
+                f"{epoch.replace('_', ' ')} {epochs.get(epoch)} at {seconds(event.time_us)} ({event.error})")
+    return lines
 
 
 def coverage_words(reached: dict[str, Any], known_faults: Sequence[str], known_errors: Sequence[str]) -> list[str]:

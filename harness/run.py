@@ -10,7 +10,7 @@ from fencepost.checkers.verdict import Result, merge
 from fencepost.harness.collector import unhurried_collector
 from fencepost.harness.coverage import Coverage, coverage
 from fencepost.harness.execution import Execution
-from fencepost.harness.explain import Explainer
+from fencepost.harness.explain import Explainer, fenced_orders
 from fencepost.harness.words import seconds
 from fencepost.histories.recorder import digest
 from fencepost.histories.store import RunWriter
@@ -104,8 +104,8 @@ def report(result: RunResult, not_modelled: "Sequence[str]" = ()) -> dict[str, A
     data = {
         "verdict": data.pop("verdict"), "digest": data.pop("digest"), "mode": result.spec.mode,
         "seed": result.spec.seed, "bugs": list(result.spec.bugs), **data,
-        "coverage": result.coverage.to_data(), "not_modelled": list(not_modelled), "virtual_us": result.end_us,
-        "kernel_events": result.kernel_events,
+        "coverage": result.coverage.to_data(), "fenced": fenced_orders(result.header, result.events),
+        "not_modelled": list(not_modelled), "virtual_us": result.end_us, "kernel_events": result.kernel_events,
     }
     if result.stopped_at is not None:
         data["stopped_at"] = result.stopped_at

@@ -244,9 +244,10 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
     ),
     "request-accepted": (
         "topic-partition",
-        "topic_id, request, from, local_*: the epochs here",
+        "topic_id, request, from, local_*: the epochs here; changed: [[topic-partition or controller, before, after], "
+        "...], each [leader, leader epoch] or [controller] or null, where an order with old epochs was obeyed",
         "as in the request",
-        "A guard let a request pass whose epochs are not the local ones.",
+        "A guard let a request pass whose epochs are not the local ones; written when it has been obeyed.",
     ),
     "request-fenced": (
         "topic-partition",

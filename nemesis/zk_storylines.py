@@ -126,22 +126,27 @@ def lost_answers(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> li
 
 
 def deleted_controller(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> list[Fault]:
-    """An operator deletes /controller while the one in office has work in its queue: another one wins at once, and the
-    old one, whose session lives, finds out only when it gets to the news."""
+    """An operator deletes /controller as another broker comes back, or an ISR is to change, and the one in office has
+    that still in its queue: another one wins at once, and the old one, whose session lives, finds out too late."""
     session_us = rhythm.session_timeout_us
     delay_us = draws.between(rhythm.fetch_timeout_us // 4, session_us // 2)
-    faults = [Fault("slow-controller", session_us * 4, at_us, None, ACTIVE, delay_us=delay_us)]
-    for _ in range(draws.between(1, 2)):
-        faults.append(_struck_broker(draws, rhythm, partition, at_us + draws.between(0, session_us // 2)))
-    for _ in range(draws.between(1, 2)):
-        if draws.chance(1, 2):
-            point = draws.choice((
-                "broker.registered", "broker.isr-proposed", "controller.alter-partition", "controller.appended"))
-            moment = Trigger(point, draws.between(1, 3), at_us, draws.between(0, delay_us))
-            faults.append(Fault("delete-controller", 0, None, moment))
-        else:
-            at_us += draws.between(0, session_us * 2)
-            faults.append(Fault("delete-controller", 0, at_us))
+    deposed, back = f"deposed {at_us}", f"back {at_us}"
+    away_us = draws.between(500, session_us) if draws.chance(1, 3) else session_us + draws.between(0, session_us)
+    later_us = draws.between(0, delay_us)
+    point = draws.choice((
+        "broker.registered", "broker.registered", "broker.isr-proposed", "controller.alter-partition",
+        "controller.appended"))
+    moment = Trigger(point, draws.between(1, 2), at_us + 1_000, later_us)
+    if point == "broker.registered":
+        moment = Trigger(point, 1, at_us + 1_000, later_us, back)
+    faults = [
+        Fault("slow-controller", session_us * 4, at_us, None, ACTIVE, delay_us=delay_us, name=deposed),
+        Fault(draws.choice(("kill", "power-loss", "shutdown")), away_us, at_us + draws.between(0, delay_us), None,
+              {"role": "broker", "but": deposed}, name=back),
+        Fault("delete-controller", 0, None, moment),
+    ]
+    if draws.chance(1, 3):
+        faults.append(Fault("delete-controller", 0, at_us + draws.between(0, session_us * 3)))
     return faults
 
 

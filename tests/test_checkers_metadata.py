@@ -1,5 +1,7 @@
 """Rules about controllers, fencing and committed metadata: each fires on a guilty history, and on no innocent one."""
 
+from typing import Any
+
 import pytest
 from written_history import WrittenHistory
 
@@ -166,6 +168,55 @@ def test_epochs_begin_anew_with_a_restart_or_a_new_topic():
     history.start(11)
     follower_start(history, "t", 4, 7)
     assert history.rules() == []
+
+
+@pytest.mark.parametrize(("opened", "rules"), [(False, ["EpochFencing"]), (True, [])])
+def test_a_role_is_taken_once_in_a_leader_epoch_unless_the_partition_is_opened_anew(opened, rules):
+    history = WrittenHistory()
+    follower_start(history, "t", 5, 8)
+    if opened:
+        history.observe("log-opened", 11, {"topic_id": "t"}, key="orders-0")
+    follower_start(history, "t", 5, 8)
+    assert history.rules() == rules
+
+
+def order(history: WrittenHistory, broker_epoch: int, controller_epoch: int = 4, **value: Any) -> None:
+    """Broker 11, registered under 50, obeys node 1, whose office was the newest that it knew of."""
+    history.observe(
+        "request-accepted", 11,
+        {"request": "UpdateMetadata", "from": 1, "local_controller_epoch": 4, "local_broker_epoch": 50, **value},
+        broker_epoch=broker_epoch, controller_epoch=controller_epoch)
+
+
+@pytest.mark.parametrize(("broker_epoch", "listed", "rules"), [
+    (-1, 40, ["EpochFencing"]), (-1, 50, []), (-1, None, []), (50, 40, []),
+])
+def test_an_order_without_a_broker_epoch_is_meant_for_the_incarnation_that_its_sender_knows(
+    broker_epoch, listed, rules
+):
+    history = WrittenHistory(mode="zk")
+    brokers = [[11, listed]] if listed is not None else []
+    history.observe("broker-list", 1, {"brokers": brokers, "dead": [], "bounced": []}, controller_epoch=4)
+    order(history, broker_epoch)
+    assert history.rules() == rules
+
+
+@pytest.mark.parametrize(("changed", "words"), [
+    ([["orders-0", [2, 7], [1, 6]]],
+     "it takes 1 (leader epoch 6) for the leader of orders-0, where it knew of 2 (leader epoch 7)."),
+    ([["controller", [2], [1]], ["orders-0", None, [-1, 6]]],
+     "it takes 1 for the active controller, no longer 2; it takes nobody (leader epoch 6) for the leader of orders-0."),
+    ([[f"orders-{index}", [2, 7], None] for index in range(5)],
+     "orders-0 is gone there; orders-1 is gone there; orders-2 is gone there; 2 more changes."),
+    ([], "nothing."),
+])
+def test_what_a_zombies_order_did_is_told(changed, words):
+    history = WrittenHistory(mode="zk")
+    history.observe("controller-claimed", 1, {"epoch_start_offset": 1, "next_offset": 2}, controller_epoch=3)
+    order(history, 50, controller_epoch=3, changed=changed)
+    (violation,) = history.violations("EpochFencing")
+    assert violation.message.endswith(f"It must be refused. What came of it: {words}")
+    assert violation.events == (0, 1)
 
 
 def test_a_controller_that_writes_under_an_earlier_epoch():

@@ -2,11 +2,14 @@
 
 import doctest
 import json
+import re
 from pathlib import Path
 
 import pytest
 from command_line import Command, in_process
 from documents import ROOT, examples, words
+
+from fencepost.model.bugs.catalogue import all_bugs
 
 SAMPLE_PROPERTIES = """
 node.id=1
@@ -27,10 +30,22 @@ def command(
 
 
 def test_the_failure_in_the_readme_is_what_the_command_prints(tmp_path: Path, command: Command) -> None:
-    (example,) = [example for example in examples(ROOT / "README.md") if "--bug" in example.arguments]
+    (example,) = [example for example in examples(ROOT / "README.md") if example.arguments[0] == "campaign"]
     code, output, _ = command(*example.arguments)
     assert code == 1
     assert example.shown in words(output)
+
+
+def test_the_zombie_controller_in_the_readme_is_fenced_and_obeyed_as_it_says(tmp_path: Path, command: Command) -> None:
+    found = [example for example in examples(ROOT / "README.md") if "--schedule" in example.arguments]
+    codes = []
+    for example in found:
+        arguments = [
+            str(ROOT / argument) if argument.startswith("docs/") else argument for argument in example.arguments]
+        code, output, _ = command(*arguments)
+        codes.append(code)
+        assert example.shown in words(output)
+    assert codes == [0, 1]
 
 
 def test_the_tutorial_works_from_beginning_to_end(tmp_path: Path, command: Command) -> None:
@@ -88,3 +103,10 @@ def test_the_readmes_histories(tmp_path: Path, command: Command) -> None:
         "{:process 0, :type :invoke, :f :cas, :value [0 1]}\n{:process 0, :type :ok, :f :cas, :value [0 1]}\n")
     found = [example for example in examples(ROOT / "README.md") if example.arguments[0] == "check"]
     assert [command(*example.arguments)[0] for example in found] == [0, 0]
+
+
+def test_every_rule_that_must_catch_a_bug_is_described() -> None:
+    described = set(re.findall(r"\w+", (ROOT / "docs" / "reference" / "rules.md").read_text()))
+    missing = {(bug.bug_id, rule) for bug in all_bugs().values() for rule in (*bug.rules, *bug.also)
+               if rule not in described}
+    assert missing == set()

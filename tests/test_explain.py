@@ -3,7 +3,7 @@
 import pytest
 
 from fencepost.harness.coverage import coverage
-from fencepost.harness.explain import Explainer, coverage_words
+from fencepost.harness.explain import Explainer, coverage_words, fenced_orders
 from fencepost.harness.words import NodeNames, clock, count, duration, joined, read_duration, seconds
 from fencepost.histories.errors import InputError
 from fencepost.histories.recorder import Recorder
@@ -144,3 +144,26 @@ def test_partitions_in_words(kind, nodes, links, words):
     recorder.fault(9_000_000, "heal", None, {"quiet_us": 1})
     lines = Explainer(HEADER, recorder.events).because(2_000_000, 1, None, [])
     assert lines == [f"{words} from 1.000 s to 1.500 s"]
+
+
+def test_refused_orders_of_controllers_in_words():
+    recorder = Recorder()
+    for request, error, epochs in (
+        ("UpdateMetadata", "STALE_CONTROLLER_EPOCH", {"controller_epoch": 2, "broker_epoch": 50}),
+        ("StopReplica", "STALE_BROKER_EPOCH", {"controller_epoch": 3, "broker_epoch": 50}),
+        ("Fetch", "FENCED_LEADER_EPOCH", {"leader_epoch": 1}),
+    ):
+        recorder.observe(1_000_000, "request-fenced", 2, None, {"request": request, "from": 1}, error, epochs)
+    assert fenced_orders(HEADER, recorder.events) == [
+        "broker 2 refused broker 1's UpdateMetadata under controller epoch 2 at 1.000 s (STALE_CONTROLLER_EPOCH)",
+        "broker 2 refused broker 1's StopReplica under broker epoch 50 at 1.000 s (STALE_BROKER_EPOCH)"]
+
+
+def test_a_session_that_ran_out_led_to_it():
+    recorder = Recorder()
+    recorder.observe(500_000, "broker-registered", 1, None, {"session": 7, "owner": 7}, None, {"broker_epoch": 5})
+    recorder.observe(600_000, "broker-registered", 3, None, {"session": 8, "owner": 8}, None, {"broker_epoch": 6})
+    for session in (7, 8):
+        recorder.observe(1_000_000, "zk-session-expired", 201, None, {"session": session}, None, None)
+    assert Explainer(HEADER, recorder.events).because(2_000_000, 1, None, ()) == [
+        "the ZooKeeper session of broker 1 ran out at 1.000 s"]

@@ -48,6 +48,10 @@ def print_run(result: "RunResult", data: dict[str, Any]) -> None:
               f"({', '.join(reached['faults']) or 'none'}), "
               f"{count(reached['controller_fail_overs'], 'controller fail-over')}, "
               f"{count(reached['isr_changes'], 'ISR change')}, {count(len(reached['errors']), 'error code')}")
+    for number, line in enumerate(data["fenced"][:MAX_TOLD]):
+        out.print(Text(f"{'fenced ' if number == 0 else '       '}  {line}"))
+    if len(data["fenced"]) > MAX_TOLD:
+        out.print(f"         and {count(len(data['fenced']) - MAX_TOLD, 'more order')} (results.json has them)")
     _print_verdict(out, data)
     if result.crash is not None:
         out.print(Text(f"  {result.crash.words()}"))

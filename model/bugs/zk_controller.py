@@ -104,19 +104,19 @@ BUGS: tuple[KnownBug, ...] = (
         "A deposed controller keeps writing partitions and topics to ZooKeeper, for its writes are not conditional on "
         "the controller epoch.",
         "commit 297fb396a00; KafkaZkClient.wrapRequestWithControllerEpochCheck",
-        ("ZkWriteFencing", "MetadataAgreement"), (WritesWithoutEpochCheck,)),
+        ("ZkWriteFencing", "EventuallyMetadataConverges"), (WritesWithoutEpochCheck,)),
     KnownBug(
         "KIP-380-A", "zk",
         "A request that was meant for a broker's previous incarnation is obeyed by the next one: it leads, or stops, a "
         "replica whose log has lost its tail.",
         "KAFKA-7235; commit 2155c6d54b0; KafkaApis.isBrokerEpochStale",
-        ("EpochFencing", "ReplicaEventuallyOnline", "AssignedReplicaHosted"), (SendsNoBrokerEpoch,)),
+        ("EpochFencing", "IsrEventuallyConverges"), (SendsNoBrokerEpoch,)),
     KnownBug(
         "KIP-380-B", "zk",
         "A broker that bounces before the controller looks is taken for one that was never away: it stays in the ISR "
         "with a lost tail, and is told nothing.",
-        "KAFKA-7235; KafkaController.processBrokerChange", ("NoAckedRecordLost", "EventuallyConverges"),
-        (ComparesBrokerIdsOnly,)),
+        "KAFKA-7235; KafkaController.processBrokerChange",
+        ("NoAckedRecordLost", "IsrEventuallyConverges", "EventuallyMetadataConverges"), (ComparesBrokerIdsOnly,)),
     KnownBug(
         "KAFKA-7165", "zk",
         "A broker that registers again takes its old session's znode for its own, and vanishes when that session "
@@ -133,7 +133,7 @@ BUGS: tuple[KnownBug, ...] = (
         "KAFKA-928", "zk",
         "A controller that is elected again in the same process misses new topics and brokers, for it does not watch "
         "them again.",
-        "commit 658427638f1", ("EventuallyMetadataConverges", "TopicCreateEventuallyHasLeader"), (WatchesOnlyOnce,)),
+        "commit 658427638f1", ("EventuallyMetadataConverges", "IsrEventuallyConverges"), (WatchesOnlyOnce,)),
     KnownBug(
         "ZK-LOST-ALTER-PARTITION", "zk",
         "An AlterPartition whose answer from ZooKeeper got lost is tried again, meets the version that it wrote itself "
@@ -145,5 +145,5 @@ BUGS: tuple[KnownBug, ...] = (
         "A new partition whose state's creation was answered into a lost connection meets NODEEXISTS, and has no "
         "leader until the next fail-over.",
         "PartitionStateMachine.initializeLeaderAndIsrForPartitions of 3.9, by reading",
-        ("TopicCreateEventuallyHasLeader",), (MistakesOwnCreation,)),
+        ("IsrEventuallyConverges",), (MistakesOwnCreation,)),
 )

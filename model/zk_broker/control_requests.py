@@ -64,6 +64,10 @@ class ControlRequests:
         self._broker_epoch = broker_epoch
         self._read_topics = read_topics
         self._on_topic_deleted = on_topic_deleted
+        #: While a request is handled: the own broker and controller epoch before it, and what it may change if it is
+        #: late.
+        self._own = (-1, 0)
+        self._before: dict[str, list[int] | None] | None = None
         self._queue: deque[tuple[Callable[..., None], Any, Reply]] = deque()
         self.controller_epoch = 0
 
@@ -124,8 +128,8 @@ class ControlRequests:
         return leader_epoch not in (EPOCH_DURING_DELETE, NO_EPOCH) and leader_epoch < local_epoch
 
     def _refusal(self, request: Any, is_stale: Callable[[int], bool]) -> str | None:
-        """Why the request as a whole is refused, observed either way."""
-        own_broker, own_controller = self._broker_epoch(), self.controller_epoch
+        """Why the request as a whole is refused, observed here; a request that is obeyed, when it has been."""
+        own_broker, own_controller = self._own = self._broker_epoch(), self.controller_epoch
         error = None
         if self.is_stale_broker_epoch(request.broker_epoch):
             error = errors.STALE_BROKER_EPOCH
@@ -133,17 +137,44 @@ class ControlRequests:
             error = errors.STALE_CONTROLLER_EPOCH
         else:
             self.controller_epoch = max(own_controller, request.controller_epoch)
-        value = {"request": _NAMES[type(request)], "from": request.controller_id}
         if error is not None:
             self._node.observe(
-                "request-fenced", value=value, error=error, controller_epoch=request.controller_epoch,
-                broker_epoch=request.broker_epoch)
-        elif (request.broker_epoch, request.controller_epoch) != (own_broker, own_controller):
-            value.update(local_controller_epoch=own_controller, local_broker_epoch=own_broker)
-            self._node.observe(
-                "request-accepted", value=value, controller_epoch=request.controller_epoch,
-                broker_epoch=request.broker_epoch)
+                "request-fenced", value={"request": _NAMES[type(request)], "from": request.controller_id}, error=error,
+                controller_epoch=request.controller_epoch, broker_epoch=request.broker_epoch)
+        is_late = request.broker_epoch < own_broker or request.controller_epoch < own_controller
+        self._before = self._known(request) if error is None and is_late else None
         return error
+
+    def _known(self, request: Any) -> dict[str, list[int] | None]:
+        """What this broker knows of that which the request speaks of: partition -> leader and leader epoch."""
+        known: dict[str, list[int] | None] = {}
+        if isinstance(request, UpdateMetadataRequest):
+            known["controller"] = [self._cache.controller_id]
+        for state in request.partitions:
+            name = f"{state.topic}-{state.partition}"
+            place: Any = self._replica_manager.partitions.get(name)
+            if isinstance(request, UpdateMetadataRequest):
+                place = self._cache.partitions.get((self._cache.topics.get(state.topic, ""), state.partition))
+                known[name] = None if place is None else [place.leader, place.leader_epoch]
+            else:
+                known[name] = None if place is None else [place.leader_id, place.leader_epoch]
+        return known
+
+    def _observe_obeyed(self, request: Any) -> None:
+        """The request has been obeyed: evidence, where its epochs were not the own ones."""
+        own_broker, own_controller = self._own
+        if (request.broker_epoch, request.controller_epoch) == self._own:
+            return
+        value = {
+            "request": _NAMES[type(request)], "from": request.controller_id,
+            "local_controller_epoch": own_controller, "local_broker_epoch": own_broker}
+        if self._before is not None:
+            after = self._known(request)
+            value["changed"] = [
+                [name, known, after[name]] for name, known in self._before.items() if known != after[name]]
+        self._node.observe(
+            "request-accepted", value=value, controller_epoch=request.controller_epoch,
+            broker_epoch=request.broker_epoch)
 
     # --- LeaderAndIsr -------------------------------------------------------------------------------------------------
 
@@ -180,6 +211,7 @@ class ControlRequests:
             error = self._take_role(state)
             if error is not None:
                 refused.append(((state.topic, state.partition), error))
+        self._observe_obeyed(request)
         reply.send(LeaderAndIsrResponse(None, tuple(refused)))
         self._done()
 
@@ -206,6 +238,7 @@ class ControlRequests:
         if error is None:
             for topic in self._cache.update(request):
                 self._on_topic_deleted(topic)
+            self._observe_obeyed(request)
         reply.send(UpdateMetadataResponse(error))
         self._done()
 
@@ -218,6 +251,8 @@ class ControlRequests:
             partition_error = self._stop(state)
             if partition_error is not None:
                 refused.append(((state.topic, state.partition), partition_error))
+        if error is None:
+            self._observe_obeyed(request)
         reply.send(StopReplicaResponse(error, tuple(refused)))
         self._done()
 
