@@ -32,6 +32,7 @@ class ScriptedPart:
     """A part with these searches."""
 
     size = 0
+    width = 20
     slice_work = 250
     renamed = False
     operations: Sequence[Operation] = ()
@@ -65,6 +66,17 @@ def test_the_search_that_decides_first_decides() -> None:
     (trial,) = decide(ScriptedPart("x", slow, quick)).trials
     assert (trial.decided, trial.by) == (Progress.ACCEPTED, quick)
     assert slow.explored < 20, "turns are about as long for all"
+
+
+@pytest.mark.parametrize(("crowd", "explored"), [(20, 5), (21, 0)])
+def test_what_is_for_crowds_has_its_turn_only_in_one(crowd: int, explored: int) -> None:
+    plain, for_crowds = Scripted(9, Progress.REJECTED), Scripted(5, Progress.ACCEPTED)
+    part = ScriptedPart("x", plain)
+    entrants = [Entrant(lambda: for_crowds, 1, crowd=crowd), *part.entrants()]
+    part.entrants = lambda: entrants  # type: ignore[method-assign]
+    (trial,) = decide(part).trials
+    assert trial.decided is (Progress.ACCEPTED if explored else Progress.REJECTED)
+    assert for_crowds.explored == explored
 
 
 def test_a_bad_part_answers_however_hard_the_others_are() -> None:

@@ -6,13 +6,29 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from linearizability_cases import CASES, HintedRegister, brute_force, check_order, random_register_history
+from linearizability_cases import (
+    CASES,
+    HintedRegister,
+    brute_force,
+    check_order,
+    random_register_history,
+    running_register,
+)
 
-from fencepost.checkers.linearizability import Inconsistent, Model, Operation, Unlimited, linearizable
+from fencepost.checkers.linearizability import (
+    Inconsistent,
+    Model,
+    Operation,
+    Unlimited,
+    WorkBudget,
+    linearizable,
+)
 from fencepost.checkers.linearizability.breadth_first import BreadthFirst
 from fencepost.checkers.linearizability.configurations import Antichain, Configuration
 from fencepost.checkers.linearizability.depth_first import DepthFirst
 from fencepost.checkers.linearizability.expansion import Expansion
+from fencepost.checkers.linearizability.foresight import Foresight
+from fencepost.checkers.linearizability.foresighted import Foresighted
 from fencepost.checkers.linearizability.possible_states import PossibleStates
 from fencepost.checkers.linearizability.postmortem import examine
 from fencepost.checkers.linearizability.preparation import Part, Pending, prepare
@@ -24,7 +40,7 @@ from fencepost.checkers.linearizability.window import Window
 COMBINATIONS = [Prunings(*chosen) for chosen in itertools.product((False, True), repeat=5)]
 SEARCHES: dict[str, Callable[[Part], Search]] = {
     "breadth-first": BreadthFirst, "depth-first": DepthFirst, "beam": lambda part: BreadthFirst(part, 2),
-    "possible-states": PossibleStates}
+    "foresighted": Foresighted, "possible-states": PossibleStates}
 
 
 def run(search: Search) -> Progress:
@@ -63,8 +79,11 @@ def test_every_search_with_every_combination_of_prunings_agrees_with_brute_force
                     assert progress is Progress.GAVE_UP or (progress is Progress.REFUTED and not possible)
                     refuted += progress is Progress.REFUTED
                     continue
+                if progress is Progress.GAVE_UP and name == "foresighted" and isinstance(model, HintedRegister):
+                    assert not possible, "it leaves nothing untried in a history as small as this"
+                    continue
                 if progress is Progress.GAVE_UP:
-                    assert name == "beam"
+                    assert name in ("beam", "foresighted")
                     continue
                 assert progress is (Progress.ACCEPTED if possible else Progress.REJECTED), (name, prunings, operations)
                 if progress is Progress.REJECTED:
@@ -100,6 +119,66 @@ def test_counterexamples_hold() -> None:
                 one._replace(ret=None, result=None) for one in operations
                 if one.call <= end and (one.ret is None or one.ret >= end)], model)
     assert seen > 100
+
+
+# --- foresight --------------------------------------------------------------------------------------------------------
+
+
+def crowded_histories() -> Iterator[list[Operation]]:
+    """Many clients on a register of ten values; one answer may be wrong."""
+    draw = random.Random(9)
+    for _ in range(6):
+        yield running_register(draw, 60, 1_000, 10, 0.0)
+
+
+def looks(kind: Callable[[Part], Search], operations: list[Operation], limit: int) -> tuple[Progress, int]:
+    search = kind(only_part(operations, HintedRegister()))
+    progress = Progress.RUNNING
+    while progress is Progress.RUNNING and search.explored < limit:
+        progress = search.advance(1_000)
+    return progress, search.explored
+
+
+def test_foresight_accepts_where_plain_depth_first_loses_its_way() -> None:
+    plain = foreseeing = accepted = 0
+    for operations in crowded_histories():
+        progress, looked = looks(Foresighted, operations, 10_000)
+        if progress is Progress.ACCEPTED:
+            accepted += 1
+            foreseeing += looked
+            plain += looks(DepthFirst, operations, 30_000)[1]
+            verdict = linearizable(operations, HintedRegister(), engine="pure", budget=WorkBudget(60_000)).verdict
+            assert verdict == "valid"
+    assert accepted >= 2
+    assert 3 * foreseeing < plain
+
+
+def test_foresight_goes_back_and_gets_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With little patience it leaves much untried, and is right all the same."""
+    monkeypatch.setattr("fencepost.checkers.linearizability.foresighted._PATIENCE", 1)
+    monkeypatch.setattr("fencepost.checkers.linearizability.foresighted._SPAN", 2)
+    gone_back = accepted = 0
+    for model, operations in histories(2_000, seed=5):
+        search = Foresighted(only_part(operations, model))
+        progress = run(search)
+        gone_back += search._has_left and progress is Progress.ACCEPTED
+        accepted += progress is Progress.ACCEPTED
+        assert progress is Progress.GAVE_UP or brute_force(operations, model)
+    assert gone_back > 3
+    assert accepted > 400
+
+
+@pytest.mark.parametrize("blind", ["_is_supplied", "_next_supply"])
+def test_foresight_that_overlooks_a_supply_is_noticed(monkeypatch: pytest.MonkeyPatch, blind: str) -> None:
+    overlooked: Any = {"_is_supplied": lambda *_: False, "_next_supply": lambda *_: 1 << 62}[blind]
+    monkeypatch.setattr(Foresight, blind, overlooked)
+    draw = random.Random(6)
+    for _ in range(3_000):
+        operations = random_register_history(draw)
+        if run(Foresighted(only_part(operations, CASES[0][0]))) is Progress.GAVE_UP and brute_force(
+                operations, CASES[0][0]):
+            return
+    pytest.fail("nothing was noticed")
 
 
 # --- mutants ----------------------------------------------------------------------------------------------------------

@@ -12,15 +12,15 @@ from typing import Any
 
 from fencepost.checkers.linearizability.models.base import SequentialModel
 from fencepost.checkers.linearizability.operation import Model, Operation
-from fencepost.checkers.linearizability.portfolio import Entrant
+from fencepost.checkers.linearizability.portfolio import CROWD, Entrant
 from fencepost.checkers.linearizability.prunings import Prunings
 from fencepost.checkers.linearizability.searching import Dying, Progress, Standing
 
 #: The kinds of search, as in native/search.h.
-_BREADTH_FIRST, _DEPTH_FIRST, _POSSIBLE_STATES = range(3)
+_BREADTH_FIRST, _DEPTH_FIRST, _POSSIBLE_STATES, _FORESIGHTED = range(4)
 
 #: Raised with every change of what the extension takes or gives; an older build that lies about is left aside.
-_INTERFACE = 3
+_INTERFACE = 4
 
 _search: Any
 try:
@@ -98,6 +98,11 @@ class CompiledPart:
         return self._part.size  # type: ignore[no-any-return]
 
     @property
+    def width(self) -> int:
+        """How many operations that return are pending at a time."""
+        return self._part.width  # type: ignore[no-any-return]
+
+    @property
     def operations(self) -> Sequence[Operation]:
         """Its operations."""
         return self._part.operations  # type: ignore[no-any-return]
@@ -111,6 +116,7 @@ class CompiledPart:
         """See `SearchablePart`."""
         part = self._part
         return [
+            Entrant(partial(CompiledSearch, part, _FORESIGHTED), 1, crowd=CROWD),
             Entrant(partial(CompiledSearch, part, _DEPTH_FIRST), 1),
             Entrant(partial(CompiledSearch, part, _POSSIBLE_STATES), 4, only_refutes=True),
             Entrant(partial(CompiledSearch, part, _BREADTH_FIRST), 4),

@@ -27,7 +27,11 @@ class DepthFirst(SteppedSearch):
         self._window = Window(part)
         self._expansion = Expansion(part, self._window)
         self._furthest: list[Configuration] = []
-        self._remembered: list[Antichain | None] = [None] * (part.returns + 1)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Go on as if nothing had been tried."""
+        self._remembered: list[Antichain | None] = [None] * (self._part.returns + 1)
         self._count = 0
 
     @property
@@ -43,9 +47,13 @@ class DepthFirst(SteppedSearch):
         return dying(self._part, window, self._furthest)
 
     def _steps(self) -> Steps:
-        window, expansion = self._window, self._expansion
+        return (yield from self._search_from(self._expansion.enter(self._expansion.first(), self._window.pure)))
+
+    def _search_from(self, start: Configuration) -> Steps:
+        """Try everything that goes on from a configuration that entered the window's return."""
+        window = self._window
         stack: list[tuple[int, Iterator[Configuration]]] = []
-        configuration: Configuration | None = expansion.enter(expansion.first(), window.pure)
+        configuration: Configuration | None = start
         entered = True
         while configuration is not None:
             place = window.place
@@ -108,7 +116,7 @@ class DepthFirst(SteppedSearch):
             place, moves = stack[-1]
             configuration = next(moves, None)
             if configuration is not None:
-                self._window.retreat_to(place)
+                self._window.go_to(place)
                 return configuration
             stack.pop()
         return None

@@ -1,9 +1,9 @@
 """Which search gets how much work: all parts in turn, and in each part the searches in turn, with doubling budgets.
 
-No search is best everywhere: depth first accepts quickly, breadth first rejects quickly and holds little, a beam
-accepts where the concurrency is too high for both. As their turns grow alike, the portfolio costs no more than a few
-times what the best of them would alone, and a bad part answers early however hard the others are. The budget is asked
-every few milliseconds.
+No search is best everywhere: depth first accepts quickly, with foresight also where very many are pending over many
+values, breadth first rejects quickly and holds little, a beam accepts where the concurrency is too high for both. As
+their turns grow alike, the portfolio costs no more than a few times what the best of them would alone, and a bad part
+answers early however hard the others are. The budget is asked every few milliseconds.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -19,15 +19,21 @@ _FIRST_TURN = 500
 _FIRST_TURN_PER_OPERATION = 4
 #: Each turn is this many times as long as the one before.
 _GROWTH = 2
+#: Where so many operations are pending at a time, foresight is worth its price.
+CROWD = 13
 
 
 class Entrant(NamedTuple):
-    """A search worth trying: how to begin it, its share of each turn, and whether it can only refute: then what it
-    passes is not placed."""
+    """A search worth trying.
+
+    begin: how to begin it. share: of each turn. only_refutes: then what it passes is not placed. crowd: it is tried
+        only where so many operations that return are pending at a time.
+    """
 
     begin: Callable[[], Search]
     share: int
     only_refutes: bool = False
+    crowd: int = 0
 
 
 class SearchablePart(Protocol):
@@ -40,6 +46,10 @@ class SearchablePart(Protocol):
     @property
     def size(self) -> int:
         """How many operations it has."""
+
+    @property
+    def width(self) -> int:
+        """How many operations that return are pending at a time."""
 
     @property
     def slice_work(self) -> int:
@@ -84,7 +94,8 @@ class Portfolio:
 
     def __init__(self, parts: Sequence[SearchablePart], budget: Budget) -> None:
         self.trials = [
-            Trial(part, turn=_FIRST_TURN + _FIRST_TURN_PER_OPERATION * part.size, waiting=list(part.entrants()))
+            Trial(part, turn=_FIRST_TURN + _FIRST_TURN_PER_OPERATION * part.size,
+                  waiting=[entrant for entrant in part.entrants() if part.width >= entrant.crowd])
             for part in parts]
         self.open = list(self.trials)
         self._budget = budget

@@ -48,7 +48,8 @@ class Part:
     """One part of the history, ready to be searched.
 
     operations: its operations as they were given. pendings: those that return, by index (crashed ones have None).
-    events: index of an operation for its call, -1 - index for its return. returns: how many of the latter.
+    events: index of an operation for its call, -1 - index for its return. returns: how many of the latter. width: how
+    many that return are pending at a time.
     crashed: the classes of crashed operations; crashed_class: by operation, which of them.
     """
 
@@ -59,6 +60,7 @@ class Part:
     pendings: list[Pending | None] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     returns: int = 0
+    width: int = 0
     crashed: list[CrashedClass] = field(default_factory=list)
     crashed_class: dict[int, int] = field(default_factory=dict)
 
@@ -117,7 +119,7 @@ def _prepare_part(part: Part, spend: Callable[[int], None]) -> Part:
         target = transitions.target[class_id]
         part.pendings[event] = Pending(
             deadlines[event], bit, class_id, _group(class_id, target), target is not None, event)
-    part.events = ordered
+    part.events, part.width = ordered, width
     part.returns = len(deadlines)
     shift = 0
     for number, indexes in enumerate(crashed.values()):

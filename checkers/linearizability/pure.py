@@ -5,8 +5,9 @@ from functools import partial
 
 from fencepost.checkers.linearizability.breadth_first import BreadthFirst
 from fencepost.checkers.linearizability.depth_first import DepthFirst
+from fencepost.checkers.linearizability.foresighted import Foresighted
 from fencepost.checkers.linearizability.operation import Model, Operation
-from fencepost.checkers.linearizability.portfolio import Entrant
+from fencepost.checkers.linearizability.portfolio import CROWD, Entrant
 from fencepost.checkers.linearizability.possible_states import PossibleStates
 from fencepost.checkers.linearizability.preparation import Part, prepare
 from fencepost.checkers.linearizability.prunings import Prunings
@@ -24,6 +25,7 @@ class PurePart:
         self._part = part
         self.key: Hashable = part.key
         self.size = len(part.operations)
+        self.width = part.width
 
     @property
     def operations(self) -> Sequence[Operation]:
@@ -39,8 +41,8 @@ class PurePart:
         """See `SearchablePart`."""
         part = self._part
         return [
-            Entrant(partial(DepthFirst, part), 1), Entrant(partial(PossibleStates, part), 4, only_refutes=True),
-            Entrant(partial(BreadthFirst, part), 4),
+            Entrant(partial(Foresighted, part), 1, crowd=CROWD), Entrant(partial(DepthFirst, part), 1),
+            Entrant(partial(PossibleStates, part), 4, only_refutes=True), Entrant(partial(BreadthFirst, part), 4),
             *(Entrant(partial(BreadthFirst, part, width), 1) for width in BEAMS)]
 
 

@@ -9,7 +9,7 @@ class Window:
     """The pending operations just before a return.
 
     returning: the operation that returns; None behind the last return.
-    place: how many returns have passed.
+    place: how many returns have passed. position: its place among the part's events.
     pure: pending pure operations, as called; from `fresh` on those called since the return before.
     active: the other pending operations that will return, the earliest deadline first.
     overwrites: the slots of those of them that are blind overwrites, while ABS is on.
@@ -18,7 +18,7 @@ class Window:
 
     def __init__(self, part: Part) -> None:
         self._part = part
-        self._position = 0
+        self.position = 0
         self.place = 0
         self.pure: list[Pending] = []
         self.fresh = 0
@@ -32,30 +32,32 @@ class Window:
         """Past the return, up to the next one."""
         assert self.returning is not None
         self._remove(self.returning)
-        self._position += 1
+        self.position += 1
         self.place += 1
         self.fresh = len(self.pure)
         self._call()
 
-    def retreat_to(self, place: int) -> None:
-        """Back to an earlier return, or stay."""
+    def go_to(self, place: int) -> None:
+        """Forward to a later return, or back to an earlier one, or stay."""
+        while self.place < place:
+            self.advance()
         events = self._part.events
         while self.place > place:
-            self._position -= 1
-            event = events[self._position]
+            self.position -= 1
+            event = events[self.position]
             if event >= 0:
                 self._uncall(event)
             else:
                 self._insert(self._pending(-1 - event))
                 self.place -= 1
-        self.returning = self._pending(-1 - events[self._position])
+        self.returning = self._pending(-1 - events[self.position])
         self.fresh = 0
 
     def _call(self) -> None:
         """Take the calls up to the next return."""
         events = self._part.events
-        while self._position < len(events):
-            event = events[self._position]
+        while self.position < len(events):
+            event = events[self.position]
             if event < 0:
                 self.returning = self._pending(-1 - event)
                 return
@@ -64,7 +66,7 @@ class Window:
                 self._insert(self._pending(event))
             else:
                 self.called[number] += 1
-            self._position += 1
+            self.position += 1
         self.returning = None
 
     def _uncall(self, index: int) -> None:

@@ -162,6 +162,38 @@ def random_counter_history(draw: random.Random) -> list[Operation]:
     return operations
 
 
+def running_register(draw: random.Random, clients: int, count: int, values: int, crashed: float) -> list[Operation]:
+    """What clients of one register that works would see; about every other history has one answer changed."""
+    free = [(draw.randint(0, 20), client) for client in range(clients)]
+    effects: list[tuple[int, int, str, Any, int]] = []
+    for _ in range(count):
+        free.sort()
+        call, client = free.pop(0)
+        effect = call + draw.randint(0, 20)
+        f = draw.choice(("read", "read", "write", "cas"))
+        argument = None if f == "read" else draw.randrange(values) if f == "write" else (
+            draw.randrange(values), draw.randrange(values))
+        effects.append((effect, call, f, argument, client))
+        free.append((effect + draw.randint(0, 20), client))
+    effects.sort(key=lambda effect: effect[0])
+    held, operations = 0, []
+    for effect, call, f, argument, client in effects:
+        result = held if f == "read" else None if f == "write" else argument[0] == held
+        if f == "write":
+            held = argument
+        elif f == "cas" and result:
+            held = argument[1]
+        if draw.random() < crashed:
+            operations.append(Operation(call, None, f, argument, None, client))
+        else:
+            operations.append(Operation(call, effect + draw.randint(0, 20), f, argument, result, client))
+    reads = [place for place, operation in enumerate(operations) if operation.f == "read" and not operation.crashed]
+    if reads and draw.random() < 0.5:
+        place = draw.choice(reads)
+        operations[place] = operations[place]._replace(result=draw.randrange(values))
+    return operations
+
+
 def _interval(draw: random.Random, place: int) -> tuple[int, int | None]:
     call = max(0, 2 * place - draw.randint(0, 6))
     return call, None if draw.random() < 0.2 else max(2 * place, call) + draw.randint(0, 6)

@@ -5,7 +5,7 @@
 
 #include <structmember.h>
 
-#define INTERFACE 3 /* as in ../compiled.py */
+#define INTERFACE 4 /* as in ../compiled.py */
 
 /* --- Part --------------------------------------------------------------------------------------------------------- */
 
@@ -68,6 +68,7 @@ static PyGetSetDef part_properties[] = {
 static PyMemberDef part_members[] = {
     {"key", T_OBJECT, offsetof(Part, key), READONLY, "Its name."},
     {"size", T_INT, offsetof(Part, size), READONLY, "How many operations it has."},
+    {"width", T_INT, offsetof(Part, width), READONLY, "How many operations that return are pending at a time."},
     {"renamed", T_BOOL, offsetof(Part, renamed), READONLY, "Whether VALUE renamed anything."},
     {NULL, 0, 0, 0, NULL},
 };
@@ -100,6 +101,7 @@ static void search_free(Search *search) {
     antichain_free(&search->seen);
     antichain_free(&search->tried);
     possible_free(&search->possible);
+    foresight_free(&search->foresight);
     PyObject_Free(search);
     Py_DECREF(type);
 }
@@ -116,7 +118,8 @@ static PyObject *search_advance(Search *search, PyObject *work) {
     }
     search->busy = 1;
     search->allowed = search->spent + (uint64_t)more;
-    static int (*const advance[])(Search *) = {breadth_first_advance, depth_first_advance, possible_states_advance};
+    static int (*const advance[])(Search *) = {
+        breadth_first_advance, depth_first_advance, possible_states_advance, depth_first_advance};
     int progress = advance[search->kind](search);
     if (progress < 0) return NULL; /* and it stays busy: half a move is no place to go on from */
     search->busy = 0;
@@ -135,7 +138,7 @@ static PyObject *search_memory(Search *search, void *unused) {
     return PyLong_FromSize_t(
         sizeof *search + moves_bytes(&search->moves) + pools * layout->bytes + antichain_bytes(&search->survivors, layout)
         + antichain_bytes(&search->seen, layout) + antichain_bytes(&search->tried, layout)
-        + possible_bytes(&search->possible, layout));
+        + possible_bytes(&search->possible, layout) + foresight_bytes(&search->foresight, search->moves.part, layout));
 }
 
 static PyGetSetDef search_properties[] = {

@@ -249,7 +249,39 @@ typedef struct {
     int32_t count, room, position;
 } Possible;
 
-typedef enum { BREADTH_FIRST, DEPTH_FIRST, POSSIBLE_STATES } Kind;
+/* --- foresight (foresight.c) -------------------------------------------------------------------------------------- */
+
+/* See ../foresight.py: which state a class needs and which it gives; negative for none or several. */
+typedef struct {
+    int32_t class_id, needs, gives;
+} ClassNeeds;
+
+/* An operation that needs a state, and the earliest deadline from here on. */
+typedef struct {
+    int32_t call, deadline, soonest;
+} Demand;
+
+typedef struct {
+    int32_t *supplies, supply_count, demand_count;
+    Demand *demands; /* with one behind the last */
+} Timeline;
+
+typedef struct {
+    ClassNeeds *classes;
+    int32_t *numbers; /* by class, its place among `classes`; -1 for none */
+    int32_t *states, class_count, state_count, learnt, timeline_count;
+    int is_learnt;
+    Timeline *timelines; /* by state */
+    int32_t *supplies;
+    Demand *demands;
+    /* ../foresighted.py */
+    Pool kept; /* by block of returns; at place -1 where none is kept yet */
+    int has_left;
+    int32_t reached, tries;
+    uint64_t limit, drawn;
+} Foresight;
+
+typedef enum { BREADTH_FIRST, DEPTH_FIRST, POSSIBLE_STATES, FORESIGHTED } Kind;
 
 typedef struct {
     PyObject_HEAD
@@ -268,6 +300,7 @@ typedef struct {
     /* depth first */
     Pool stack, furthest;
     Antichain tried;
+    Foresight foresight;
     /* possible states */
     Possible possible;
 } Search;
@@ -275,6 +308,12 @@ typedef struct {
 int breadth_first_advance(Search *search);
 int depth_first_advance(Search *search);
 int possible_states_advance(Search *search);
+/* ACCEPTED once everything is learnt, GAVE_UP where it does not apply, RUNNING when the allowance is spent. */
+int foresight_learn(Search *search);
+/* Whether the move from a configuration in this state was a mistake. */
+int foresight_is_hopeless(Search *search, int32_t before, Configuration *one);
+size_t foresight_bytes(const Foresight *foresight, const Part *part, const Layout *layout);
+void foresight_free(Foresight *foresight);
 size_t possible_bytes(const Possible *possible, const Layout *layout);
 void possible_free(Possible *possible);
 /* What ../searching.py calls a Dying, as a tuple. */
