@@ -4,7 +4,7 @@ Each checker module has `build(header) -> list[Checker]`. Checkers are fed in th
 one module may share what the first of them (a ledger, say) has learnt from the same event.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from fencepost.checkers import (
@@ -77,10 +77,10 @@ class CheckerSet:
             except Exception as error:  # a broken checker must not hide what the others find
                 self._fail(position, f"it failed at event {event.index} ({event.f}): {type(error).__name__}: {error}")
 
-    @property
-    def violated(self) -> bool:
-        """Whether any checker has found a violation so far."""
-        return any(checker.violations for checker in self.checkers)
+    def violated(self, rules: Collection[str] = ()) -> bool:
+        """Whether any checker has found a violation so far (of one of these rules, if any are given)."""
+        return any(
+            not rules or violation.rule in rules for checker in self.checkers for violation in checker.violations)
 
     def finish(self) -> list[Result]:
         """The result of each checker, in their order."""

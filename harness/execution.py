@@ -30,7 +30,7 @@ def complete(spec: RunSpec, config: EffectiveConfig, times: Phases) -> RunSpec:
     faults = spec.faults
     if faults is None:
         drawn = draw_faults(Stream(spec.seed, "schedule"), _rhythm(spec, config, times))
-        faults = [fault.to_data() for fault in drawn]
+        faults = [{**fault.to_data(), "draws": place} for place, fault in enumerate(drawn)]
     workload = spec.workload
     if workload is None:
         workload = draw_workload(
@@ -54,7 +54,7 @@ def _rhythm(spec: RunSpec, config: EffectiveConfig, times: Phases) -> Rhythm:
 
 def make_cluster(spec: RunSpec, config: EffectiveConfig, recorder: Recorder) -> SimulatedCluster:
     """The cluster of the spec's mode, with its bugs."""
-    composer, world = composer_with(spec.bugs, spec.mode), physics(spec.profile)
+    composer, world = composer_with(spec.bugs, spec.mode), physics(spec.profile, spec.steady)
     if spec.mode == "zk":
         return ZkCluster(
             spec.seed, spec.shape, config.kafka, config.client, config.zookeeper, world, composer, recorder)
@@ -66,7 +66,7 @@ class Execution:
 
     def __init__(self, spec: RunSpec) -> None:
         config = effective_config(spec.profile, spec.properties, spec.shape.brokers)
-        world = physics(spec.profile)
+        world = physics(spec.profile, spec.steady)
         self.phases = phases(spec.mode, spec.duration_us, config, world)
         self.spec = complete(spec, config, self.phases)
         self.recorder = Recorder()

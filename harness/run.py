@@ -16,7 +16,7 @@ from fencepost.histories.recorder import digest
 from fencepost.histories.store import RunWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from fencepost.harness.spec import RunSpec
     from fencepost.histories.event import Event
@@ -62,19 +62,20 @@ class RunResult:
     run_directory: Path | None = None
 
 
-def run(spec: "RunSpec", *, until_failure: bool = False) -> RunResult:
+def run(spec: "RunSpec", *, until_failure: bool = False, until_rules: "Collection[str]" = ()) -> RunResult:
     """Run a spec and judge its history.
 
     until_failure: end the run at the first violation that a checker can tell then and there.
+    until_rules: the same, for a violation of one of these rules only.
     Raises InputError when the spec cannot be run. A failure of the model itself is a result (`crash`), not an error.
     """
     with unhurried_collector():
-        return _run(spec, until_failure)
+        return _run(spec, until_failure, until_rules)
 
 
-def _run(spec: "RunSpec", until_failure: bool) -> RunResult:
+def _run(spec: "RunSpec", until_failure: bool, until_rules: "Collection[str]") -> RunResult:
     execution = Execution(spec)
-    watch = _Watch(execution) if until_failure else None
+    watch = _Watch(execution, until_rules) if until_failure or until_rules else None
     crash = None
     try:
         execution.run_to_end()
@@ -90,9 +91,10 @@ def _run(spec: "RunSpec", until_failure: bool) -> RunResult:
     )
 
 
-def store_run(result: RunResult, store: Path, not_modelled: "Sequence[str]" = ()) -> Path:
-    """Write a run into the store and return its directory. Raises StoreError, in one line."""
-    with RunWriter(store, result.spec.name, result.spec.to_data()) as writer:
+def store_run(result: RunResult, store: Path, not_modelled: "Sequence[str]" = (), name: str | None = None) -> Path:
+    """Write a run into the store, under its spec's name or another, and return its directory. Raises StoreError, in
+    one line."""
+    with RunWriter(store, name or result.spec.name, result.spec.to_data()) as writer:
         writer.history(result.header, result.events)
         result.run_directory = writer.finish(report(result, not_modelled), REPLAY_COMMAND)
     return result.run_directory
@@ -147,10 +149,11 @@ def verdict_report(
 
 
 class _Watch:
-    """Feeds the checkers while the run goes on and stops it at the first violation."""
+    """Feeds the checkers while the run goes on and stops it at the first violation (of one of the rules, if any)."""
 
-    def __init__(self, execution: Execution) -> None:
+    def __init__(self, execution: Execution, rules: "Collection[str]") -> None:
         self._execution = execution
+        self._rules = rules
         self.checkers = CheckerSet(build_checkers(execution.header))
         self.failed = False
         execution.recorder.subscribe(self._feed)
@@ -159,7 +162,7 @@ class _Watch:
         if self.failed:
             return
         self.checkers.feed(event)
-        if self.checkers.violated:
+        if self.checkers.violated(self._rules):
             self.failed = True
             self._execution.stop()
 

@@ -32,6 +32,7 @@ class RunSpec:
     bugs: ids of the known bugs that are switched on.
     workload, faults: lists as stored in `spec.json`, or None to draw them from the seed.
     excuses: False turns losses that Kafka as configured can have into violations (`--no-excuses`).
+    steady: no latency is drawn, each is the least one; shrinking makes a run so where it can.
     """
 
     seed: int
@@ -45,6 +46,7 @@ class RunSpec:
     excuses: bool = True
     workload: list[dict[str, Any]] | None = None
     faults: list[dict[str, Any]] | None = None
+    steady: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """The spec as `spec.json` holds it."""
@@ -52,7 +54,8 @@ class RunSpec:
             "version": VERSION, "mode": self.mode, "seed": self.seed, "profile": self.profile,
             "shape": self._shape_data(),
             "duration_us": self.duration_us, "properties": self.properties, "topic_config": self.topic_config,
-            "bugs": list(self.bugs), "excuses": self.excuses, "faults": self.faults, "workload": self.workload,
+            "bugs": list(self.bugs), "excuses": self.excuses, "steady": self.steady, "faults": self.faults,
+            "workload": self.workload,
         }
 
     def _shape_data(self) -> dict[str, Any]:
@@ -88,6 +91,7 @@ def spec_from_data(data: Any, where: str) -> RunSpec:
         excuses=reader.take("excuses", _is(bool, "true or false"), True),
         workload=reader.take("workload", _is((list, type(None)), "a list or null"), None),
         faults=reader.take("faults", _is((list, type(None)), "a list or null"), None),
+        steady=reader.take("steady", _is(bool, "true or false"), False),
     )
     reader.finish()
     check_spec(spec, where)

@@ -4,7 +4,7 @@ A run has a warm-up without faults, the time in which faults begin, the heal, th
 demanded, and the final reads.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fencepost.model.config import KafkaConfig
 from fencepost.model.effective_config import EffectiveConfig
@@ -17,9 +17,9 @@ _PHYSICS = {
 }
 
 
-def physics(profile: str) -> Physics:
-    """The simulated world's constants under a profile."""
-    return _PHYSICS[profile]
+def physics(profile: str, steady: bool = False) -> Physics:
+    """The simulated world's constants under a profile; with `steady`, every latency is the least one."""
+    return replace(_PHYSICS[profile], jitter=not steady)
 
 
 def quiet_us(mode: str, effective: EffectiveConfig, world: Physics) -> int:

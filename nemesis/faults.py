@@ -42,7 +42,7 @@ GLOBAL_KINDS = ("halves", "majorities-ring", "delete-controller")
 
 _FIELDS = (
     "kind", "name", "at_us", "at_point", "duration_us", "target", "other", "others", "direction", "delay_us",
-    "latency_us",
+    "latency_us", "draws",
 )
 _OTHERS = ("controllers", "brokers", "clients", "zookeepers")
 
@@ -70,6 +70,7 @@ class Fault:
     """One fault of a schedule. Times are virtual microseconds since the start of the run.
 
     Exactly one of `at_us` and `at_point` is set. A later fault may target the node that the one of that `name` struck.
+    draws: the number of the stream from which the fault's choices are drawn; None: its place in the schedule.
     """
 
     kind: str
@@ -83,6 +84,7 @@ class Fault:
     name: str | None = None
     delay_us: int | None = None
     latency_us: int | None = None
+    draws: int | None = None
 
     def to_data(self) -> dict[str, Any]:
         """The fault as a spec or a schedule file stores it."""
@@ -111,6 +113,8 @@ class Fault:
             data["delay_us"] = self.delay_us
         if self.latency_us is not None:
             data["latency_us"] = self.latency_us
+        if self.draws is not None:
+            data["draws"] = self.draws
         return data
 
 
@@ -143,6 +147,7 @@ def fault_from_data(data: Any, where: str) -> Fault:
         data.get("other"), data.get("others"), data.get("direction"), data.get("name"),
         _whole_number(data["delay_us"], "delay_us", where) if "delay_us" in data else None,
         _whole_number(data.get("latency_us"), "latency_us", where) if kind == "slow" else None,
+        _whole_number(data["draws"], "draws", where, "number") if "draws" in data else None,
     )
 
 
@@ -156,7 +161,7 @@ def _trigger(data: Any, where: str) -> Trigger:
     )
 
 
-def _whole_number(value: Any, name: str, where: str) -> int:
+def _whole_number(value: Any, name: str, where: str, what: str = "number of microseconds") -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise FaultError(f"{where}: {name} is a whole number of microseconds, not {value!r}")
+        raise FaultError(f"{where}: {name} is a whole {what}, not {value!r}")
     return value

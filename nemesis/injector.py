@@ -77,7 +77,7 @@ class Injector:
         if self._healed:
             return
         fault = self._faults[index]
-        draws = self._draws(index)
+        draws = self._draws(index if fault.draws is None else fault.draws)
         self._memory.here = here
         node = None
         if fault.kind == "delete-controller":

@@ -84,9 +84,9 @@ def test_only_what_a_checker_wants_is_fed():
     checker = Complains()
     checkers = CheckerSet([checker])
     checkers.feed(event(0, "unseen"))
-    assert not checkers.violated
+    assert not checkers.violated()
     checkers.feed(event(1))
-    assert checkers.violated
+    assert checkers.violated()
     assert checker.fed == 1
 
 

@@ -4,8 +4,8 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -16,6 +16,9 @@ from fencepost.harness.cli import output
 from fencepost.harness.explain import coverage_words
 from fencepost.harness.words import clock, count, duration
 from fencepost.nemesis.faults import KINDS, ZOOKEEPER_KINDS
+
+if TYPE_CHECKING:
+    from fencepost.harness.shrinking.shrinker import Shrunk
 
 #: Without a terminal, progress is told this often, in wall-clock seconds.
 PLAIN_INTERVAL = 10.0
@@ -149,8 +152,8 @@ def coverage_lines(campaign: Campaign) -> list[str]:
     return coverage_words(campaign.coverage().to_data(), kinds, codes)
 
 
-def print_json(campaign: Campaign) -> None:
-    """One JSON object on standard output."""
+def print_json(campaign: Campaign, shrunk: "Mapping[str, Shrunk]") -> None:
+    """One JSON object on standard output; `shrunk` by rule."""
     outcomes = campaign.sorted_outcomes()
     output.print_json({
         "verdict": campaign.verdict, "digest": campaign.digest, "mode": campaign.order.spec.mode,
@@ -167,6 +170,7 @@ def print_json(campaign: Campaign) -> None:
              "replay": replay_of(campaign, failing[0])}
             for rule, failing in campaign.failures_by_rule().items()
         ],
+        "shrunk": {rule: one.to_data() for rule, one in shrunk.items()},
         "unknown": [{"seed": outcome.seed, "why": outcome.trouble} for outcome in outcomes if outcome.trouble],
         "digests": {str(outcome.seed): outcome.digest for outcome in outcomes},
         "coverage": campaign.coverage().to_data(), "not_modelled": list(campaign.order.not_modelled),

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from fencepost.harness.cli.options import build_spec, path_type, spec_options
+from fencepost.harness.cli.options import build_spec, path_type, read_duration_option, spec_options
 from fencepost.harness.words import read_duration
 from fencepost.histories.errors import EXIT_CRASH, EXIT_INVALID, EXIT_VALID, InputError
 
@@ -38,14 +38,20 @@ def run(seed: int, as_json: bool, **options: Any) -> int:
               help="End at the first failing seed; with --bug, at the first that breaks a rule which must catch it.")
 @click.option("--keep", type=click.Choice(["failures", "all"]), default="failures", show_default=True,
               help="Which runs' directories are kept.")
+@click.option("--shrink/--no-shrink", "shrinks", default=True, show_default=True,
+              help="Shrink the first failure of each rule; of a hunt, the one that was hunted.")
+@click.option("--budget", callback=read_duration_option, default="1m", show_default=True,
+              help="Wall-clock time to shrink one failure.")
 @spec_options
 def campaign(
-    seeds: int, first: int, jobs: int | None, until_failure: bool, keep: str, as_json: bool, **options: Any
+    seeds: int, first: int, jobs: int | None, until_failure: bool, keep: str, shrinks: bool, budget: int,
+    as_json: bool, **options: Any
 ) -> int:
     """Run many seeds in parallel; failures are grouped by the rule that was broken."""
     spec, not_modelled = build_spec(first, options)
     from fencepost.harness import campaign as campaigns
-    from fencepost.harness.cli import campaign_output
+    from fencepost.harness.cli import campaign_output, shrink_output
+    from fencepost.harness.shrinking import shrink_failures
     from fencepost.model.bugs.catalogue import all_bugs
 
     sought = tuple(dict.fromkeys(rule for bug in spec.bugs for rule in all_bugs()[bug].rules))
@@ -55,7 +61,18 @@ def campaign(
     with campaign_output.progress(order, as_json) as show:
         done = campaigns.run_campaign(order, show)
     campaigns.raise_if_nothing(done)
-    campaign_output.print_json(done) if as_json else campaign_output.print_campaign(done)
+    if not as_json:
+        campaign_output.print_campaign(done)
+    shrunk = {}
+    if shrinks and not done.interrupted:
+        with shrink_output.progress() as show_shrinking:
+            shrunk = shrink_failures(done, budget / 1_000_000, show_shrinking)
+    if as_json:
+        campaign_output.print_json(done, shrunk)
+    else:
+        for one in shrunk.values():
+            click.echo()
+            shrink_output.print_shrunk(one)
     return campaigns.EXIT_CODES[done.verdict]
 
 
@@ -75,6 +92,27 @@ def replay(run_dir: Path, at: str | None, as_json: bool) -> int:
     result = replays.replay(run_dir)
     output.print_json(replay_output.replay_data(result)) if as_json else replay_output.print_replay(result)
     return EXIT_VALID if result.difference is None else EXIT_INVALID
+
+
+@click.command()
+@click.argument("run_dir", type=path_type())
+@click.option("--rule", help="The broken rule to keep broken.  [default: the one that was broken first]")
+@click.option("--budget", callback=read_duration_option, default="2m", show_default=True,
+              help="Wall-clock time; then the smallest run so far is it.")
+@click.option("--store", type=path_type(), help="Where the result is kept.  [default: beside the run]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def shrink(run_dir: Path, rule: str | None, budget: int, store: Path | None, as_json: bool) -> int:
+    """Find the smallest run that still breaks the rule: fewer faults, operations, nodes, less time."""
+    from fencepost.harness.campaign import check_store
+    from fencepost.harness.cli import output, shrink_output
+    from fencepost.harness.shrinking import shrink_run
+
+    store = store or run_dir.resolve().parent
+    check_store(store)
+    with shrink_output.progress() as show:
+        shrunk = shrink_run(run_dir, store, rule, budget / 1_000_000, show)
+    output.print_json(shrunk.to_data()) if as_json else shrink_output.print_shrunk(shrunk)
+    return EXIT_VALID
 
 
 @click.command()

@@ -8,7 +8,7 @@ import click
 
 from fencepost import __version__
 from fencepost.harness.cli.check_command import check
-from fencepost.harness.cli.commands import bugs, campaign, replay, run
+from fencepost.harness.cli.commands import bugs, campaign, replay, run, shrink
 from fencepost.histories.errors import EXIT_BAD_ARGUMENTS, EXIT_CRASH, EXIT_UNKNOWN, FencepostError
 
 
@@ -26,7 +26,7 @@ def cli() -> None:
     """
 
 
-for command in (run, campaign, replay, check, bugs):
+for command in (run, campaign, replay, shrink, check, bugs):
     cli.add_command(command)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PROFILES = ("campaign", "kafka-defaults")
 
 
-def _duration(context: click.Context, parameter: click.Parameter, value: str) -> int:
+def read_duration_option(context: click.Context, parameter: click.Parameter, value: str) -> int:
     """A duration such as 30s or 500ms, in microseconds."""
     try:
         return read_duration(value)
@@ -36,7 +36,7 @@ _SPEC_OPTIONS = (
     click.option("--brokers", type=int, help="How many brokers.  [default: 3]"),
     click.option("--clients", type=int, default=6, show_default=True, help="How many clients."),
     click.option("--combined", is_flag=True, help="Each controller is a broker too."),
-    click.option("--duration", callback=_duration, default="30s", show_default=True,
+    click.option("--duration", callback=read_duration_option, default="30s", show_default=True,
                  help="Virtual time in which faults strike; the quiet phase comes on top."),
     click.option("--profile", type=click.Choice(PROFILES), default="campaign", show_default=True,
                  help="Time-outs a tenth of Kafka's, or Kafka's own."),

@@ -76,8 +76,8 @@ class GroupLoader:
                 self._settle(home, high_watermark)
 
     def _on_background_thread(self, work: Callable[..., None], *args: Any) -> None:
-        latency_us = self._node.simulation.physics.queue_latency_us
-        delay_us = latency_us + self._stream.below(latency_us + 1)
+        physics = self._node.simulation.physics
+        delay_us = physics.drawn_us(physics.queue_latency_us, self._stream)
         if self._stream.chance(1, BUSY_ONE_IN):
             delay_us += self._stream.below(BUSY_US)
         self._node.schedule(delay_us, work, *args)
@@ -142,8 +142,8 @@ class GroupLoader:
 
     def _load_later(self, home: GroupPartition) -> None:
         """The next step, after a read of the disk."""
-        latency_us = self._node.simulation.physics.fsync_latency_us
-        self._node.schedule(latency_us + self._stream.below(latency_us + 1), self._load, home)
+        physics = self._node.simulation.physics
+        self._node.schedule(physics.drawn_us(physics.fsync_latency_us, self._stream), self._load, home)
 
     def _load(self, home: GroupPartition) -> None:
         if self._homes.get(home.index) is not home:

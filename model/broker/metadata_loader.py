@@ -63,8 +63,8 @@ class MetadataLoader:
             self._wake()
 
     def _wake(self) -> None:
-        latency_us = self._node.simulation.physics.queue_latency_us
-        self._node.schedule(latency_us + self._stream.below(latency_us + 1), self._run)
+        physics = self._node.simulation.physics
+        self._node.schedule(physics.drawn_us(physics.queue_latency_us, self._stream), self._run)
 
     # --- on the loader's thread -----------------------------------------------------------------------------------
 

@@ -213,8 +213,9 @@ class QuorumController:
     def _enqueue(self, event: Callable[..., None], *args: Any) -> None:
         self._queue.append((event, args))
         if len(self._queue) == 1:
-            latency_us = self._node.simulation.physics.queue_latency_us
-            self._node.schedule(latency_us + self._queue_stream.below(latency_us + 1), self._run_events)
+            physics = self._node.simulation.physics
+            latency_us = physics.drawn_us(physics.queue_latency_us, self._queue_stream)
+            self._node.schedule(latency_us, self._run_events)
 
     def _run_events(self) -> None:
         """Run what is queued, in order; an event leaves the queue once it has run."""

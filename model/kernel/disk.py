@@ -153,15 +153,18 @@ class Cell(Generic[V]):
 class Disk:
     """One node's disk: named files that outlive the process.
 
-    fsync_latency_us: the least time an fsync takes; up to as much again is drawn on top.
+    fsync_latency_us: the least time an fsync takes; with `jitter`, up to as much again is drawn on top.
     stall_until_us: an fsync called before that time is not finished earlier (a stalled disk).
     """
 
-    __slots__ = ("_scheduler", "_stream", "dirty_expire_us", "files", "fsync_latency_us", "stall_until_us")
+    __slots__ = ("_jitter", "_scheduler", "_stream", "dirty_expire_us", "files", "fsync_latency_us", "stall_until_us")
 
-    def __init__(self, scheduler: Scheduler, stream: Stream, fsync_latency_us: int, dirty_expire_us: int) -> None:
+    def __init__(
+        self, scheduler: Scheduler, stream: Stream, fsync_latency_us: int, dirty_expire_us: int, jitter: bool = True
+    ) -> None:
         self._scheduler = scheduler
         self._stream = stream
+        self._jitter = jitter
         self.fsync_latency_us = fsync_latency_us
         self.dirty_expire_us = dirty_expire_us
         self.stall_until_us = 0
@@ -191,7 +194,9 @@ class Disk:
         self, file: DurableFile, schedule: Callable[..., Timer], callback: Callable[..., None], *args: Any
     ) -> None:
         """Make durable what `file` holds now, then run `callback(*args)` by `schedule` (a node's own)."""
-        latency_us = self.fsync_latency_us + self._stream.below(self.fsync_latency_us + 1)
+        latency_us = self.fsync_latency_us
+        if self._jitter:
+            latency_us += self._stream.below(latency_us + 1)
         latency_us = max(latency_us, self.stall_until_us - self._scheduler.now_us)
         schedule(latency_us, self._finish_fsync, file, file.written(), callback, args)
 

@@ -148,7 +148,7 @@ class Network:
         self._simulation = simulation
         self._scheduler = simulation.scheduler
         self._latency_us = simulation.physics.link_latency_us
-        self._jitter_bits = max(1, self._latency_us.bit_length() - 1)
+        self._jitter_bits = max(1, self._latency_us.bit_length() - 1) if simulation.physics.jitter else 0
         self.nodes: dict[int, Node] = {}
         self.loss: dict[tuple[int, int], int] = {}
         self.extra_latency_us: dict[tuple[int, int], int] = {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fencepost.histories.recorder import Recorder
 from fencepost.model.kernel.disk import Disk
-from fencepost.model.kernel.randomness import Streams
+from fencepost.model.kernel.randomness import Stream, Streams
 from fencepost.model.kernel.scheduler import Scheduler
 
 
@@ -19,6 +19,7 @@ class Physics:
     fsync_latency_us: at least; up to as much again is drawn.
     dirty_expire_us: the page cache is written back after this long.
     queue_latency_us: from one thread of a process to another, at least; up to as much again is drawn.
+    jitter: whether anything is drawn on top of the least latencies.
     """
 
     link_latency_us: int = 250
@@ -27,6 +28,11 @@ class Physics:
     fsync_latency_us: int = 1_000
     dirty_expire_us: int = 30_000_000
     queue_latency_us: int = 20
+    jitter: bool = True
+
+    def drawn_us(self, latency_us: int, stream: Stream) -> int:
+        """One latency of at least that much."""
+        return latency_us + stream.below(latency_us + 1) if self.jitter else latency_us
 
 
 class Simulation:
@@ -48,6 +54,7 @@ class Simulation:
         if disk is None:
             stream = self.streams(f"disk {node_id}")
             physics = self.physics
-            disk = Disk(self.scheduler, stream, physics.fsync_latency_us, physics.dirty_expire_us)
+            disk = Disk(
+                self.scheduler, stream, physics.fsync_latency_us, physics.dirty_expire_us, physics.jitter)
             self._disks[node_id] = disk
         return disk

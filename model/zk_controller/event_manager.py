@@ -79,8 +79,9 @@ class ControllerEventManager:
     def _schedule(self) -> None:
         if self._event is None and not self._scheduled:
             self._scheduled = True
-            latency_us = self._node.simulation.physics.queue_latency_us
-            self._node.schedule(latency_us + self._stream.below(latency_us + 1) + self.delay_us, self._begin_event)
+            physics = self._node.simulation.physics
+            latency_us = physics.drawn_us(physics.queue_latency_us, self._stream)
+            self._node.schedule(latency_us + self.delay_us, self._begin_event)
 
     def _begin_event(self) -> None:
         self._scheduled = False

@@ -1,0 +1,67 @@
+"""Shrinking: from a run that breaks a rule to the smallest one found that still breaks it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from fencepost.harness.campaign import Campaign
+from fencepost.harness.replay import stored_spec
+from fencepost.harness.run import run, store_run
+from fencepost.harness.shrinking.passes import shrink
+from fencepost.harness.shrinking.shrinker import Shrinker, Shrunk, begin
+from fencepost.histories.errors import InputError
+from fencepost.histories.store import RESULTS, read_json, run_file
+
+#: Ends the name of a shrunk run's directory.
+SUFFIX = "-shrunk"
+
+
+def shrink_run(
+    run_directory: Path, store: Path, rule: str | None, budget_seconds: float, progress: Callable[[Shrinker], None]
+) -> Shrunk:
+    """Shrink a stored failing run and store the result beside it; Ctrl-C ends it with the smallest found so far.
+
+    rule: which of the broken rules to keep broken; None: the one broken first.
+    Raises InputError when the directory holds no failing run, or one that broke other rules only; StoreError.
+    """
+    spec = stored_spec(run_directory)
+    shrinker = begin(spec, _rule(run_directory, rule), budget_seconds, progress)
+    interrupted = False
+    try:
+        shrink(shrinker)
+    except KeyboardInterrupt:
+        interrupted = True
+    whole = run(shrinker.spec)
+    if not any(violation.rule == shrinker.rule for one in whole.results for violation in one.violations):
+        whole = shrinker.best  # what follows took the violation back, so the run ends where it was broken
+    finished = not interrupted and shrinker.seconds_left > 0
+    store_run(whole, store, name=run_directory.resolve().name.removesuffix(SUFFIX) + SUFFIX)
+    return Shrunk(shrinker.rule, whole, shrinker.before, shrinker.size, shrinker.runs,
+                  time.monotonic() - shrinker.began, finished)
+
+
+def shrink_failures(
+    campaign: Campaign, budget_seconds: float, progress: Callable[[Shrinker], None]
+) -> dict[str, Shrunk]:
+    """Shrink a campaign's first failure of each rule; of a hunt only the one that was hunted. By rule.
+
+    budget_seconds: wall-clock time for each. Ctrl-C goes on to the next.
+    """
+    firsts = {rule: outcomes[0] for rule, outcomes in campaign.failures_by_rule().items()}
+    hunted = campaign.found() if campaign.order.sought else []
+    if hunted:
+        firsts = {campaign.sought_rules(hunted[0])[0]: hunted[0]}
+    return {
+        rule: shrink_run(Path(outcome.run_directory), campaign.order.store, rule, budget_seconds, progress)
+        for rule, outcome in firsts.items() if outcome.run_directory is not None}
+
+
+def _rule(run_directory: Path, rule: str | None) -> str:
+    """The rule to shrink for."""
+    violations = read_json(run_file(run_directory, RESULTS)).get("violations", [])
+    broken = list(dict.fromkeys(str(violation["rule"]) for violation in violations))
+    if not broken:
+        raise InputError(f"{run_directory}: the run broke no rule; there is nothing to shrink")
+    if rule is not None and rule not in broken:
+        raise InputError(f"--rule {rule}: the run in {run_directory} broke {', '.join(broken)}")
+    return rule or broken[0]

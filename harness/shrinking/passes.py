@@ -1,0 +1,147 @@
+"""The passes: each tries to make one thing about a failing run smaller or simpler. They repeat until none helps."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from fencepost.harness.shrinking.minimise import minimise
+from fencepost.harness.shrinking.shrinker import Shrinker
+from fencepost.histories.event import FAULT
+
+Record = dict[str, Any]
+
+_SECOND_US = 1_000_000
+#: A gap that is left between two things that begin, and how many of the longest gaps are tried.
+_SHORT_GAP_US, _GAPS_TRIED = 300_000, 3
+#: To a reader, the later kind says less than the earlier one: what pauses can do need not be a power cut.
+_SIMPLER_KINDS = {"power-loss": "kill", "kill": "pause", "shutdown": "pause", "majorities-ring": "halves"}
+#: Fields of a fault without which it may strike in a simpler way.
+_EXTRAS = ("delay_us", "direction", "name")
+
+
+def shrink(shrinker: Shrinker) -> None:
+    """Run all passes until none makes the failure smaller, or the budget is used up."""
+    before = None
+    while before != shrinker.spec and shrinker.seconds_left:
+        before = shrinker.spec
+        for one in (drop_what_came_too_late, make_steady, drop_faults, drop_operations, close_gaps, drop_nodes,
+                    simplify_faults, simplify_operations):
+            one(shrinker)
+
+
+def drop_what_came_too_late(shrinker: Shrinker) -> None:
+    """Faults that struck nobody before the violation, operations that began after it, and the time after it."""
+    best = shrinker.best
+    spec = best.spec
+    struck = {event.value["fault"] for event in best.events if event.type == FAULT and event.error is None
+              and isinstance(event.value, dict) and "fault" in event.value}
+    faults = [fault for place, fault in enumerate(spec.faults or ()) if place in struck]
+    workload = [operation for operation in spec.workload or () if operation["at_us"] <= best.end_us]
+    shrinker.accepts(faults=faults, workload=workload)
+    whole_seconds_us = max(_SECOND_US, -(-best.end_us // _SECOND_US) * _SECOND_US)
+    if best.stopped_at is not None and whole_seconds_us < spec.duration_us:
+        shrinker.accepts(duration_us=whole_seconds_us)
+
+
+def make_steady(shrinker: Shrinker) -> None:
+    """No latency is drawn."""
+    if not shrinker.spec.steady:
+        shrinker.accepts(steady=True)
+
+
+def drop_faults(shrinker: Shrinker) -> None:
+    """As many as can go."""
+    minimise(shrinker.spec.faults or (), lambda faults: shrinker.accepts(faults=faults))
+
+
+def drop_operations(shrinker: Shrinker) -> None:
+    """All of one kind, of one topic, of one client, then as many as can go."""
+    for field in ("f", "topic", "client"):
+        for value in sorted({operation[field] for operation in shrinker.spec.workload or () if field in operation}):
+            rest = [operation for operation in shrinker.spec.workload or () if operation.get(field) != value]
+            shrinker.accepts(workload=rest)
+    minimise(shrinker.spec.workload or (), lambda workload: shrinker.accepts(workload=workload))
+
+
+def close_gaps(shrinker: Shrinker) -> None:
+    """Time in which nothing begins, the longest first: what follows comes earlier."""
+    while shrinker.seconds_left:
+        records = [*(shrinker.spec.faults or ()), *(shrinker.spec.workload or ())]
+        times = sorted({0, *(record["at_us"] for record in records if "at_us" in record)})
+        gaps = [(later - earlier, later) for earlier, later in pairwise(times)]
+        if not any(_close(shrinker, gap_us, after_us) for gap_us, after_us in sorted(gaps, reverse=True)[:_GAPS_TRIED]):
+            return
+
+
+def _close(shrinker: Shrinker, gap_us: int, from_us: int) -> bool:
+    """Whether everything from a time on may come earlier, by the gap before it or by half of it."""
+    def earlier(records: list[Record] | None, by_us: int) -> list[Record]:
+        return [{**record, "at_us": record["at_us"] - by_us} if record.get("at_us", 0) >= from_us else record
+                for record in records or ()]
+    return any(
+        shrinker.accepts(
+            faults=earlier(shrinker.spec.faults, by_us), workload=earlier(shrinker.spec.workload, by_us))
+        for by_us in (gap_us - _SHORT_GAP_US, gap_us // 2) if gap_us > 2 * _SHORT_GAP_US)
+
+
+def drop_nodes(shrinker: Shrinker) -> None:
+    """Clients that do nothing, then brokers, controllers and ZooKeeper servers, one at a time."""
+    used = sorted({operation["client"] for operation in shrinker.spec.workload or ()})
+    if len(used) < shrinker.spec.shape.clients:
+        workload = [{**operation, "client": used.index(operation["client"])}
+                    for operation in shrinker.spec.workload or ()]
+        shape = replace(shrinker.spec.shape, clients=max(1, len(used)))
+        shrinker.accepts(shape=shape, workload=workload)
+    for name in ("brokers", "zookeepers" if shrinker.spec.mode == "zk" else "controllers"):
+        while getattr(shrinker.spec.shape, name) > 1:
+            shape = replace(shrinker.spec.shape, **{name: getattr(shrinker.spec.shape, name) - 1})
+            if not shrinker.accepts(shape=shape):
+                break
+
+
+def simplify_faults(shrinker: Shrinker) -> None:
+    """A milder kind, no extras, no waiting for the n-th time, round and short durations, round times."""
+    for place in range(len(shrinker.spec.faults or ())):
+        def change(changed: Record, place: int = place) -> bool:
+            faults = list(shrinker.spec.faults or ())
+            faults[place] = changed
+            return shrinker.accepts(faults=faults)
+        _simplify_fault(lambda place=place: (shrinker.spec.faults or [])[place], change)  # type: ignore[misc]
+
+
+def _simplify_fault(current: Callable[[], Record], change: Callable[[Record], bool]) -> None:
+    while current()["kind"] in _SIMPLER_KINDS:
+        if not change({**current(), "kind": _SIMPLER_KINDS[current()["kind"]]}):
+            break
+    for name in _EXTRAS:
+        if name in current():
+            change({key: value for key, value in current().items() if key != name})
+    trigger = current().get("at_point")
+    if trigger is not None and trigger != {"point": trigger["point"], "count": 1, "from_us": 0}:
+        change({**current(), "at_point": {"point": trigger["point"], "count": 1, "from_us": 0}})
+    while current()["duration_us"] > 1000:
+        if not change({**current(), "duration_us": _rounded(current()["duration_us"] // 2)}):
+            break
+    for name in ("duration_us", "at_us"):
+        if current().get(name, 0) != _rounded(current().get(name, 0)):
+            change({**current(), name: _rounded(current()[name])})
+
+
+def simplify_operations(shrinker: Shrinker) -> None:
+    """Single records, and round times."""
+    for place in range(len(shrinker.spec.workload or ())):
+        for name, simpler in (("count", lambda _: 1), ("at_us", _rounded)):
+            workload = list(shrinker.spec.workload or ())
+            operation = workload[place]
+            if name in operation and operation[name] != simpler(operation[name]):
+                workload[place] = {**operation, name: simpler(operation[name])}
+                shrinker.accepts(workload=workload)
+
+
+def _rounded(time_us: int) -> int:
+    """To a tenth of a second, or what is shorter to one digit."""
+    step = 100_000
+    while step > 1 and time_us < step:
+        step //= 10
+    return time_us // step * step
