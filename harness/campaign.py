@@ -20,9 +20,7 @@ from fencepost.harness.coverage import Coverage
 from fencepost.harness.pool import Outcome, Pool
 from fencepost.harness.spec import RunSpec
 from fencepost.harness.words import joined
-from fencepost.histories.errors import EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID, FencepostError, StoreError
-
-EXIT_CODES = {"valid": EXIT_VALID, "invalid": EXIT_INVALID, "unknown": EXIT_UNKNOWN}
+from fencepost.histories.errors import FencepostError, StoreError
 
 
 @dataclass(frozen=True, slots=True)

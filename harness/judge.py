@@ -4,13 +4,14 @@ A contract is a model of an object (linearizability) or a kind of history whose 
 lists them by name.
 """
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.checkers.linearizability import compiled
 from fencepost.checkers.linearizability.budget import Exhausted
 from fencepost.checkers.linearizability.check import Engine, linearizable
@@ -22,6 +23,9 @@ from fencepost.histories.formats import read_operations
 from fencepost.histories.keyed import split_keys
 from fencepost.histories.operations import HistoryOp
 from fencepost.histories.pairing import Call, pair
+
+if TYPE_CHECKING:
+    from fencepost.checkers.anomaly_report import AnomalyModel
 
 #: The limits look at the clock every so many lines while a history is read.
 _LINES_A_LOOK = 1_000
@@ -85,7 +89,14 @@ class _Watched:
 def contracts() -> list[tuple[str, str]]:
     """Every contract's name and what it is, in one line each."""
     return [(kind.name, kind.summary) for kind in MODELS.values()] + [
-        (name, model.description) for name, model in ANOMALY_MODELS.items()]
+        (name, model.description) for name, model in _anomaly_models().items()]
+
+
+def _anomaly_models() -> "dict[str, AnomalyModel]":
+    """By name; imported only where one may be meant, for they take as long as to judge a short history."""
+    from fencepost.checkers.anomaly_models import ANOMALY_MODELS
+
+    return ANOMALY_MODELS
 
 
 def judge(question: Question, budget: WallBudget, watch: Watch | None = None) -> dict[str, Any]:
@@ -93,14 +104,15 @@ def judge(question: Question, budget: WallBudget, watch: Watch | None = None) ->
 
     Raises InputError or HistoryError, in one line, for what cannot be judged.
     """
-    if question.model not in MODELS and question.model not in ANOMALY_MODELS:
+    if question.model not in MODELS and question.model not in _anomaly_models():
         raise InputError(_unknown_model(question.model))
     watched = _Watched(budget, watch or Watch())
     report = {"verdict": UNKNOWN, "model": question.model, "history": question.name, "operations": 0, "engine": "none",
               "violations": [], "notes": []}
     options = _check_options(question)
     try:
-        calls = _calls(question, watched, watch or Watch())
+        with _uncollected():
+            calls = _calls(question, watched, watch or Watch())
     except Exhausted as exhausted:
         report["notes"] = [f"undecided within {exhausted}: the history is not yet read"]
         return report
@@ -122,8 +134,8 @@ def _check_options(question: Question) -> dict[str, Any]:
     """Refuse what cannot be judged before a long history is read; the options of the anomalies that are looked for."""
     if question.engine == "compiled" and not compiled.is_there():
         raise InputError("--engine compiled: it was not built here; install with a C compiler, or leave --engine out")
-    if question.model in ANOMALY_MODELS:
-        model = ANOMALY_MODELS[question.model]
+    if question.model not in MODELS:
+        model = _anomaly_models()[question.model]
         options = model.read_options(question.options)
         if question.initial is not None:
             if "initial" not in model.options:
@@ -149,6 +161,19 @@ def _calls(question: Question, budget: _Watched, watch: Watch) -> list[Call]:
     return split_keys(calls, question.name) if question.per_key else calls
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """All that a history is read into is kept: to look for garbage in it again and again costs half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.freeze()
+            gc.enable()
+
+
 def _told(ops: Iterator[HistoryOp], budget: _Watched, watch: Watch) -> Iterator[HistoryOp]:
     for number, op in enumerate(ops, 1):
         if number % _LINES_A_LOOK == 0:
@@ -162,7 +187,8 @@ def _linearizability(question: Question, calls: list[Call], budget: _Watched) ->
     model = make_model(question.model, question.initial, whole)
     kind = MODELS[question.model]
     read: Callable[[Iterable[Call]], list[Any]] = kind.read_whole if whole and kind.read_whole else kind.read
-    operations = _reading(question, lambda: read(calls))
+    with _uncollected():
+        operations = _reading(question, lambda: read(calls))
     analysis = linearizable(operations, model, per_key=not whole, budget=budget, engine=question.engine)
     data, words = analysis.to_json(), analysis.explain() if question.explain else analysis.words()
     return {**data, "words": words, "operations": len(calls), "judged": analysis.operations}
@@ -171,7 +197,7 @@ def _linearizability(question: Question, calls: list[Call], budget: _Watched) ->
 def _anomalies(
     question: Question, calls: list[Call], options: dict[str, Any], budget: _Watched
 ) -> dict[str, Any]:
-    report = _reading(question, lambda: ANOMALY_MODELS[question.model].analyse(calls, **options, budget=budget))
+    report = _reading(question, lambda: _anomaly_models()[question.model].analyse(calls, **options, budget=budget))
     data = report.to_json()
     anomalies = data.pop("anomalies")
     return {

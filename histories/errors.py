@@ -5,6 +5,7 @@ Whatever is not in this tree and reaches the command line is a crash: exit code 
 
 #: What a command's exit code means (Jepsen's).
 EXIT_VALID, EXIT_INVALID, EXIT_UNKNOWN, EXIT_BAD_ARGUMENTS, EXIT_CRASH = 0, 1, 2, 254, 255
+EXIT_CODES = {"valid": EXIT_VALID, "invalid": EXIT_INVALID, "unknown": EXIT_UNKNOWN}
 
 
 class FencepostError(Exception):

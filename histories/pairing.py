@@ -59,29 +59,30 @@ def pair(ops: Iterable[HistoryOp], name: str = "history") -> list[Call]:
     open_by_process: dict[Any, int] = {}
     timed = True
     for position, op in enumerate(ops):
-        if op.process == NEMESIS:
+        _, time, type_, process, f, *_ = op  # by position: there are many
+        if process == NEMESIS:
             continue
-        timed = timed and op.time is not None
-        opened = open_by_process.get(op.process)
-        if op.type == INVOKE:
+        timed = timed and time is not None
+        opened = open_by_process.get(process)
+        if type_ == INVOKE:
             if opened is not None:
                 before = invocations[opened][1]
                 raise HistoryError(
-                    f"{name} line {op.line}: process {op.process} invokes {op.f} while its {before.f} of line "
+                    f"{name} line {op.line}: process {process} invokes {f} while its {before.f} of line "
                     f"{before.line} is open; a process does one thing at a time")
-            open_by_process[op.process] = len(invocations)
+            open_by_process[process] = len(invocations)
             invocations.append((position, op))
             completions.append(None)
-        elif op.type in COMPLETIONS:
+        elif type_ in COMPLETIONS:
             if opened is None:
-                raise HistoryError(f"{name} line {op.line}: {op.type} of {op.f} by process {op.process}, which has "
-                                   "nothing open; each completion needs an invoke before it")
+                raise HistoryError(f"{name} line {op.line}: {type_} of {f} by process {process}, which has nothing "
+                                   "open; each completion needs an invoke before it")
             _check_completion(name, invocations[opened][1], op)
             completions[opened] = (position, op)
-            del open_by_process[op.process]
+            del open_by_process[process]
         else:
             raise HistoryError(
-                f"{name} line {op.line}: type {op.type!r} is none of {', '.join((INVOKE, *COMPLETIONS))}")
+                f"{name} line {op.line}: type {type_!r} is none of {', '.join((INVOKE, *COMPLETIONS))}")
     calls = [_call(begin, end, timed) for begin, end in zip(invocations, completions, strict=True)]
     calls.sort(key=_invoked)
     if timed:
@@ -113,17 +114,15 @@ def _check_overlaps(name: str, calls: list[Call]) -> None:
 
 
 def _call(begin: tuple[int, HistoryOp], end: tuple[int, HistoryOp] | None, timed: bool) -> Call:
-    position, invocation = begin
-    called = invocation.time if timed and invocation.time is not None else position
+    position, (index, time, _, process, f, key, argument, _, extra, line) = begin
+    called = time if timed and time is not None else position
     if end is None:
-        return Call(called, None, INFO, invocation.process, invocation.f, invocation.key, invocation.value, None, None,
-                    invocation.extra, {}, invocation.index, invocation.line)
-    position, completion = end
-    returned = completion.time if timed and completion.time is not None else position
+        return Call(called, None, INFO, process, f, key, argument, None, None, extra, {}, index, line)
+    position, (completion_index, time, type_, _, _, other_key, result, error, extra_ok, _) = end
+    returned = time if timed and time is not None else position
     return Call(
-        called, None if completion.type == INFO else returned, completion.type, invocation.process, invocation.f,
-        completion.key if invocation.key is None else invocation.key, invocation.value, completion.value,
-        completion.error, invocation.extra, completion.extra, invocation.index, invocation.line, completion.index)
+        called, None if type_ == INFO else returned, type_, process, f, other_key if key is None else key, argument,
+        result, error, extra, extra_ok, index, line, completion_index)
 
 
 def _invoked(call: Call) -> int:

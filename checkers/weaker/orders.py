@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-import networkx
-
 from fencepost.histories.pairing import Call
 
 
@@ -46,6 +44,8 @@ class Order:
 
     def cycles(self) -> list[list[Step]]:
         """For each tangle of values the shortest cycle through one of its decisive demands, that demand first."""
+        import networkx  # here, and not for everybody who imports the checkers: it takes a tenth of a second
+
         # The nodes are values in tuples, for networkx has no node None, and nil is a value.
         graph = networkx.DiGraph()
         graph.add_edges_from(((before,), (after,)) for before, after in self._reasons)

@@ -9,7 +9,7 @@ import click
 
 from fencepost.harness.cli.options import path_type
 from fencepost.harness.words import read_duration, read_size
-from fencepost.histories.errors import EXIT_VALID, InputError
+from fencepost.histories.errors import EXIT_CODES, EXIT_VALID, InputError
 
 
 @click.command()
@@ -58,7 +58,6 @@ def check(history: Path | None, models: bool, no_excuses: bool, as_json: bool, *
 
 def _recheck(history: Path, no_excuses: bool, as_json: bool) -> int:
     from fencepost.harness import recheck
-    from fencepost.harness.campaign import EXIT_CODES
     from fencepost.harness.cli import output
     from fencepost.histories.formats import RUN, format_of
 
@@ -74,7 +73,6 @@ def _recheck(history: Path, no_excuses: bool, as_json: bool) -> int:
 def _judge(history: Path, options: dict[str, Any], as_json: bool) -> int:
     from fencepost.harness import judge
     from fencepost.harness.budget import WallBudget
-    from fencepost.harness.campaign import EXIT_CODES
     from fencepost.harness.cli import check_output, output
 
     question = judge.Question(

@@ -7,7 +7,7 @@ import click
 
 from fencepost.harness.cli.options import build_spec, path_type, read_duration_option, spec_options
 from fencepost.harness.words import read_duration
-from fencepost.histories.errors import EXIT_CRASH, EXIT_INVALID, EXIT_VALID, InputError
+from fencepost.histories.errors import EXIT_CODES, EXIT_CRASH, EXIT_INVALID, EXIT_VALID, InputError
 
 
 @click.command()
@@ -17,7 +17,7 @@ def run(seed: int, as_json: bool, **options: Any) -> int:
     """Drive one cluster through one schedule of faults and judge what happened."""
     spec, not_modelled = build_spec(seed, options)
     from fencepost.harness import run as runs
-    from fencepost.harness.campaign import EXIT_CODES, check_store
+    from fencepost.harness.campaign import check_store
     from fencepost.harness.cli import output
 
     check_store(options["store"])
@@ -73,7 +73,7 @@ def campaign(
         for one in shrunk.values():
             click.echo()
             shrink_output.print_shrunk(one)
-    return campaigns.EXIT_CODES[done.verdict]
+    return EXIT_CODES[done.verdict]
 
 
 @click.command()

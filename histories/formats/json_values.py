@@ -1,7 +1,7 @@
 """JSON objects from a text: one a line, or the elements of one array that spans the whole text."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fencepost.histories.formats.source import Lines
@@ -10,6 +10,14 @@ from fencepost.histories.formats.source import Lines
 def read_values(lines: Lines) -> Iterator[tuple[int, Any]]:
     """Each value with its line. Lines are read one by one; an array is held as a whole. Raises HistoryError."""
     for line in lines:
+        if line[0] == "{":  # nearly every line, and there are many
+            try:
+                value, end = _SCAN(line, 0)
+            except (ValueError, StopIteration, RecursionError):
+                end = _NOWHERE
+            if line[end:] in ("\n", ""):
+                yield lines.number, value
+                continue
         if not line.strip():
             continue
         if line.lstrip().startswith("["):
@@ -71,3 +79,6 @@ def _no_constant(text: str) -> None:
 
 #: Made once: to make one costs as much as to read a line with it.
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
+_SCAN: Callable[[str, int], tuple[Any, int]] = vars(_DECODER)["scan_once"]
+#: Where no line ends.
+_NOWHERE = 0

@@ -5,6 +5,7 @@ first lines before they are read for good.
 """
 
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from fencepost.histories.store import history_file
 Source = Path | str | IO[bytes]
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_BUFFER_BYTES = 65_536
 
 
 class Lines:
@@ -105,4 +107,7 @@ def _unzipped(file: IO[bytes]) -> IO[bytes]:
             file.seek(-len(start), 1)
     else:
         start = peek(2)[:2]
-    return gzip.GzipFile(fileobj=file) if start == _GZIP_MAGIC else file  # type: ignore[return-value]
+    if start != _GZIP_MAGIC:
+        return file
+    # Its own buffer is Python's, and lines are short.
+    return io.BufferedReader(gzip.GzipFile(fileobj=file), _BUFFER_BYTES)
