@@ -14,6 +14,8 @@ coordinator loaded is not known before it is first asked, so the first answer of
 
 A commit whose outcome the client does not know is resolved by the coordinator's own word (`offset-commit-accepted`):
 one that it never accepted is left out, one that it accepted may or may not have become visible; a note counts both.
+Offsets in ZooKeeper have no coordinator and are not judged here.
+
 The offsets of a topic that somebody asked to delete may vanish, and a fetch that does not ask for stable offsets may be
 answered an older one until the high watermark covers what was loaded. An epoch in which the group's partition was
 loaded more than once is not judged.
@@ -22,7 +24,7 @@ loaded more than once is not judged.
 from dataclasses import dataclass
 from typing import Any
 
-from fencepost.checkers.committed_offsets import NONE_COMMITTED
+from fencepost.checkers.committed_offsets import KAFKA, NONE_COMMITTED, ZOOKEEPER
 from fencepost.checkers.linearizability import Death
 from fencepost.checkers.linearizability.check import linearizable
 from fencepost.checkers.linearizability.models import ConsumerOffset
@@ -88,6 +90,7 @@ class ClientOffsets(Findings):
 
     def __init__(self, header: dict[str, Any]) -> None:
         super().__init__(header)
+        self._in_zookeeper = (header.get("consumer_config") or {}).get("offsets.storage") == ZOOKEEPER
         self._open: dict[int, Event] = {}
         #: (group, coordinator epoch) -> what was accepted there, by the offset of its last record
         self._accepted: dict[tuple[str, int], dict[int, _Accepted]] = {}
@@ -117,6 +120,8 @@ class ClientOffsets(Findings):
 
     def _observe(self, event: Event, epoch: int) -> None:
         key = event.key or ""
+        if event.f == "offset-commit-accepted" and event.value.get("store") == ZOOKEEPER:
+            return
         if event.f == "coordinator-loaded":
             self._loads[key, epoch] = self._loads.get((key, epoch), 0) + 1
         elif event.f == "group-generation":
@@ -136,8 +141,8 @@ class ClientOffsets(Findings):
             accepted = self._accepted.get(where, {}).get((event.value or {}).get("record_offset", -1))
             if event.type == OK and accepted is not None:
                 accepted.call, accepted.ret = invocation, event
-            self._unknown += event.type == INFO
-        elif event.type == OK:
+            self._unknown += event.type == INFO and not self._in_zookeeper
+        elif event.type == OK and _is_coordinators(event.value):
             self._fetched.setdefault(where, []).append((invocation, event))
 
     def finish(self) -> Result:
@@ -163,7 +168,7 @@ class ClientOffsets(Findings):
     def _judge(self, group: str, epoch: int, fetches: list[tuple[Event, Event]], end: Event) -> None:
         commits = list(self._accepted.get((group, epoch), {}).values())
         fetches = _settled(fetches, commits)
-        for partition in dict.fromkeys(name for _, event in fetches for name in event.value["offsets"]):
+        for partition in dict.fromkeys(name for _, event in fetches for name in _offsets(event)):
             operations = [*_commits(commits, partition), *_fetches(fetches, partition)]
             operations += [
                 Operation(event.time_us, None, "forget", None, None, event.process)
@@ -225,9 +230,20 @@ def _commits(commits: list[_Accepted], partition: str) -> list[Operation]:
 
 def _fetches(fetches: list[tuple[Event, Event]], partition: str) -> list[Operation]:
     return [
-        Operation(invocation.time_us, completion.time_us, "fetch", None, completion.value["offsets"][partition],
+        Operation(invocation.time_us, completion.time_us, "fetch", None, _offsets(completion)[partition],
                   completion.process)
-        for invocation, completion in fetches if partition in completion.value["offsets"]]
+        for invocation, completion in fetches if partition in _offsets(completion)]
+
+
+def _is_coordinators(answer: dict[str, Any]) -> bool:
+    """Whether a coordinator answered the fetch, alone or together with ZooKeeper."""
+    return "zxids" not in answer or "stores" in answer
+
+
+def _offsets(fetch: Event) -> dict[str, int]:
+    """What the coordinator answered; with dual commit that is one of two."""
+    offsets: dict[str, int] = (fetch.value.get("stores") or {}).get(KAFKA, fetch.value["offsets"])
+    return offsets
 
 
 def build(header: dict[str, Any]) -> list[Checker]:

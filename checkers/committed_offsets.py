@@ -8,6 +8,11 @@ An older coordinator may be stale, but what it returns was committed at its epoc
 requireStable until the high watermark covers what the coordinator loaded, and the disappearance of the offsets of a
 topic that somebody deleted, or of a commit whose record's loss is itself excused.
 
+Offsets in ZooKeeper (before Kafka 0.9) are judged by the same words: the zxid takes the place of the record's offset,
+and that of the server's last transaction the place of the epoch at which a fetch is answered. A server may be behind,
+but not behind itself. Example: the commit of offset 7 is transaction 0x100000031, and a server that has come to
+0x100000040 answers 5. With dual commit each of the two stores is judged for itself.
+
 *CommittedOffsetNeverOverwrittenByStaleGeneration.* A coordinator accepts no commit from a member or generation that it
 had already replaced. What it had replaced is judged by the order in which it did things, never by the number alone: a
 generation is persisted only when it is assigned, so that numbers recur after a fail-over. Example: member m1 of
@@ -33,11 +38,14 @@ OWNER = "AtMostOnceOwner"
 
 #: What a fetch returns where no offset is committed.
 NONE_COMMITTED = -1
+#: Where offsets are kept.
+KAFKA, ZOOKEEPER = "kafka", "zookeeper"
 _FETCHES = ("fetch-offsets", "final-offsets")
 
 
 class _Commit:
-    """An accepted commit of one partition's offset. position: (coordinator epoch, offset of its record)."""
+    """An accepted commit of one partition's offset. position: (coordinator epoch, offset of its record), or (zxid, 0)
+    in ZooKeeper."""
 
     __slots__ = ("accepted", "entry", "log", "offset", "ok", "position")
 
@@ -78,8 +86,10 @@ class CommittedOffsets(Findings):
     def __init__(self, header: dict[str, Any], ledger: Ledger) -> None:
         super().__init__(header)
         self._ledger = ledger
-        #: (group, topic-partition) -> the accepted commits in the order of their records
-        self._commits: dict[tuple[str, str], list[_Commit]] = {}
+        #: (store, group, topic-partition) -> the accepted commits in the order of their records
+        self._commits: dict[tuple[str, str, str], list[_Commit]] = {}
+        #: (group, topic-partition, zxid) -> the commit in ZooKeeper
+        self._transactions: dict[tuple[str, str, int], _Commit] = {}
         #: (group, record offset) -> the commits with a record there, each with all of its records
         self._records: dict[tuple[str, int], list[list[_Commit]]] = {}
         self._invoked: dict[int, Event] = {}
@@ -109,6 +119,12 @@ class CommittedOffsets(Findings):
 
     def _accepted(self, event: Event) -> None:
         value, epochs, group = event.value, event.epochs or {}, event.key or ""
+        if value.get("store") == ZOOKEEPER:
+            for partition, offset in value["offsets"].items():
+                commit = _Commit((value["zxid"], 0), offset, event, None, None)
+                insort(self._commits.setdefault((ZOOKEEPER, group, partition), []), commit, key=_position)
+                self._transactions[group, partition, value["zxid"]] = commit
+            return
         epoch, key = epochs.get("coordinator_epoch", -1), value.get("partition", "")
         self._partition_of[group] = key
         log = self._ledger.named.get(key)
@@ -116,7 +132,7 @@ class CommittedOffsets(Findings):
         for partition, record_offset in (value.get("record_offsets") or {}).items():
             entry = _entry_at(log, event.node, record_offset)
             commit = _Commit((epoch, record_offset), value["offsets"][partition], event, log, entry)
-            insort(self._commits.setdefault((group, partition), []), commit, key=_position)
+            insort(self._commits.setdefault((KAFKA, group, partition), []), commit, key=_position)
             together.append(commit)
             self._records.setdefault((group, record_offset), []).append(together)
         self._check_membership(event, value, epochs)
@@ -135,6 +151,10 @@ class CommittedOffsets(Findings):
 
     def _committed(self, invocation: Event, event: Event) -> None:
         """A commit was answered ok: the last one accepted with these offsets and a record where the answer says."""
+        for partition, zxid in ((event.value or {}).get("zxids") or {}).items():
+            written = self._transactions.get((event.key or "", partition, zxid))
+            if written is not None:
+                written.ok = event.index
         record_offset = (event.value or {}).get("record_offset", -1)
         for together in reversed(self._records.get((event.key or "", record_offset), ())):
             if together[0].accepted.value["offsets"] == invocation.value.get("offsets"):
@@ -145,14 +165,19 @@ class CommittedOffsets(Findings):
     # --- fetches --------------------------------------------------------------------------------------------------
 
     def _fetched(self, invocation: Event, event: Event) -> None:
-        group = event.key or ""
+        group, value = event.key or "", event.value or {}
+        stores = value.get("stores") or {}
+        zxids = value.get("zxids")
+        if zxids is not None:
+            for partition, offset in stores.get(ZOOKEEPER, value["offsets"]).items():
+                self._check_fetch((ZOOKEEPER, group, partition), offset, zxids[partition], invocation, event)
         epoch = (event.epochs or {}).get("coordinator_epoch")
         stable = (invocation.value or {}).get("require_stable", True)
-        if not stable and not self._has_settled(group, epoch, invocation):
+        if (zxids is not None and not stores) or (not stable and not self._has_settled(group, epoch, invocation)):
             return
-        for partition, offset in ((event.value or {}).get("offsets") or {}).items():
+        for partition, offset in stores.get(KAFKA, value.get("offsets") or {}).items():
             self._check_fetch(
-                group, partition, NONE_COMMITTED if offset is None else offset, epoch, invocation, event)
+                (KAFKA, group, partition), NONE_COMMITTED if offset is None else offset, epoch, invocation, event)
 
     def _has_settled(self, group: str, epoch: int | None, invocation: Event) -> bool:
         """Whether what the coordinator loaded lay below its high watermark when it was asked."""
@@ -160,9 +185,10 @@ class CommittedOffsets(Findings):
         return settled is not None and settled < invocation.index
 
     def _check_fetch(
-        self, group: str, partition: str, offset: int, epoch: int | None, invocation: Event, event: Event
+        self, place: tuple[str, str, str], offset: int, epoch: int | None, invocation: Event, event: Event
     ) -> None:
-        known = self._commits.get((group, partition), [])
+        """place: (store, group, topic-partition). epoch: the coordinator's, or the zxid that the server had come to."""
+        known = self._commits.get(place, [])
         possible: list[_Commit] = []
         owed: _Commit | None = None
         for commit in reversed(known):
@@ -174,32 +200,37 @@ class CommittedOffsets(Findings):
             if commit.ok is not None and commit.ok < invocation.index and self._is_owed(commit, event):
                 owed = commit
                 break
-        if offset == NONE_COMMITTED and (owed is None or self._was_deleted(partition)):
+        if offset == NONE_COMMITTED and (owed is None or self._was_deleted(place[2])):
             return
         if not self.is_applicable:
             return
-        self._report_fetch(group, partition, offset, epoch, owed, possible, event)
+        self._report_fetch(place, offset, epoch, owed, possible, event)
 
     def _report_fetch(
-        self, group: str, partition: str, offset: int, epoch: int | None, owed: _Commit | None, possible: list[_Commit],
-        event: Event,
+        self, place: tuple[str, str, str], offset: int, epoch: int | None, owed: _Commit | None,
+        possible: list[_Commit], event: Event,
     ) -> None:
+        store, group, partition = place
         got = "no offset" if offset == NONE_COMMITTED else f"offset {offset}"
         where = "" if epoch is None else f" by the coordinator of epoch {epoch}"
+        if store == ZOOKEEPER:
+            where = f" by a ZooKeeper server that had come to {epoch or 0:#x}"
         words = (f"group {group} asked for its offset of {partition} and was given {got} at "
                  f"{seconds(event.time_us)}{where}")
         if owed is None:
-            self.violate(READABLE, f"{words}, which no commit that this coordinator could know of had set", event,
-                         key=group)
+            self.violate(
+                READABLE, f"{words}, which no commit that {'it' if store == ZOOKEEPER else 'this coordinator'} could "
+                "know of had set", event, key=group)
             return
         later = [commit.offset for commit in possible if commit is not owed]
         others = f" (or one of the later {sorted(later)})" if later else ""
         loss = None if owed.log is None or owed.entry is None else owed.log.forgiveness(owed.entry)
         why = f" (its record is lost: {loss.words})" if loss is not None and loss.words else ""
+        how = (f"with transaction {owed.position[0]:#x}" if store == ZOOKEEPER else
+               f"in coordinator epoch {owed.position[0]}, with its record at offset {owed.position[1]},")
         self.violate(
             READABLE, f"{words}, although {owed.offset}{others} is owed: its commit was accepted at "
-            f"{seconds(owed.accepted.time_us)} in coordinator epoch {owed.position[0]}, with its record at offset "
-            f"{owed.position[1]}, and answered ok before the fetch was sent{why}", event,
+            f"{seconds(owed.accepted.time_us)} {how} and answered ok before the fetch was sent{why}", event,
             (owed.accepted.index, owed.ok if owed.ok is not None else owed.accepted.index), key=group)
 
     def _is_owed(self, commit: _Commit, event: Event) -> bool:

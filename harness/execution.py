@@ -6,13 +6,13 @@ The phases are scheduled in virtual time like everything else, so a run can be d
 from dataclasses import replace
 from typing import Any
 
-from fencepost.harness.spec import RunSpec
+from fencepost.harness.spec import RunSpec, config_of
 from fencepost.harness.timing import Phases, phases, physics
 from fencepost.harness.workload import PARTITIONS, TOPICS, draw_workload
 from fencepost.histories.recorder import Recorder
 from fencepost.model.bugs.catalogue import composer_with
 from fencepost.model.cluster import SimulatedCluster
-from fencepost.model.effective_config import EffectiveConfig, effective_config
+from fencepost.model.effective_config import EffectiveConfig
 from fencepost.model.kernel.randomness import Stream
 from fencepost.model.kraft_cluster import KRaftCluster
 from fencepost.model.zk_cluster import ZkCluster
@@ -57,7 +57,8 @@ def make_cluster(spec: RunSpec, config: EffectiveConfig, recorder: Recorder) -> 
     composer, world = composer_with(spec.bugs, spec.mode), physics(spec.profile, spec.steady)
     if spec.mode == "zk":
         return ZkCluster(
-            spec.seed, spec.shape, config.kafka, config.client, config.zookeeper, world, composer, recorder)
+            spec.seed, spec.shape, config.kafka, config.client, config.zookeeper, config.consumer, world,
+            composer, recorder)
     return KRaftCluster(spec.seed, spec.shape, config.kafka, config.client, world, composer, recorder)
 
 
@@ -65,7 +66,7 @@ class Execution:
     """A run that can be driven. `spec` is the complete one; `header` is what checkers are told."""
 
     def __init__(self, spec: RunSpec) -> None:
-        config = effective_config(spec.profile, spec.properties, spec.shape.brokers)
+        config = config_of(spec)
         world = physics(spec.profile, spec.steady)
         self.phases = phases(spec.mode, spec.duration_us, config, world)
         self.spec = complete(spec, config, self.phases)
@@ -119,5 +120,6 @@ class Execution:
         spec = self.spec
         return {
             "mode": spec.mode, "seed": spec.seed, "profile": spec.profile, **self.cluster.header(),
-            "properties": config.properties, "topic_config": spec.topic_config, "excuses": spec.excuses,
+            "properties": config.properties, "topic_config": spec.topic_config,
+            "consumer_config": config.consumer_properties, "excuses": spec.excuses,
         }

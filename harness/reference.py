@@ -20,7 +20,7 @@ from fencepost.histories import formats, pairing
 from fencepost.histories.history import FORMAT
 from fencepost.histories.vocabulary import FAULT_EVENTS, OBSERVATIONS, OPERATIONS
 from fencepost.model.bugs.catalogue import all_bugs
-from fencepost.model.config import ClientConfig, KafkaConfig, ZooKeeperConfig
+from fencepost.model.config import ClientConfig, KafkaConfig, OldConsumerConfig, ZooKeeperConfig
 from fencepost.model.effective_config import field_text
 from fencepost.model.properties import TOPIC_PROPERTIES
 from fencepost.nemesis import faults, targets
@@ -83,11 +83,14 @@ _HEADER_FIELDS = [
     ("`topic_config`", "the properties that topics were given"),
     ("`observations`", "the names of the observations that the history may hold; a checker without its inputs does "
      "not apply"),
+    ("`consumer_config`", "ZooKeeper mode: the properties of consumers before Kafka 0.9, and whether they are used"),
     ("`excuses`", "whether losses that Kafka as configured can have are excused"),
 ]
 
 
-_CONFIGS = (("Brokers and controllers", KafkaConfig), ("Clients", ClientConfig), ("ZooKeeper", ZooKeeperConfig))
+_CONFIGS = (
+    ("Brokers and controllers", KafkaConfig), ("Clients", ClientConfig),
+    ("Consumers before Kafka 0.9", OldConsumerConfig), ("ZooKeeper", ZooKeeperConfig))
 
 
 def configuration() -> str:
@@ -111,6 +114,12 @@ def configuration() -> str:
         "## Topics",
         "`--topic-config` takes " + ", ".join(f"`{name}`" for name in TOPIC_PROPERTIES) + "; Kafka's other topic "
         "properties are accepted and listed as not modelled.",
+        "## Where consumers keep their offsets",
+        "`--consumer-property` takes the properties of consumers before Kafka 0.9 (above), in ZooKeeper mode only. "
+        "`offsets.storage=zookeeper` keeps offsets, and groups with them, in ZooKeeper; `dual.commit.enabled=true` "
+        "keeps groups in ZooKeeper and offsets in both. The default, `offsets.storage=kafka` alone, is today's "
+        "consumer. (Up to 0.8.2 the default was `zookeeper`, and `kafka` came with dual commit.) What each promises: "
+        "[Where consumers keep their offsets](../explanation/where-offsets-are-kept.md).",
     )
 
 

@@ -10,8 +10,13 @@ from typing import Any
 
 from fencepost.histories.errors import InputError
 from fencepost.histories.vocabulary import OPERATIONS
-from fencepost.model.effective_config import PROFILES, effective_config
-from fencepost.model.properties import read_server_properties, read_topic_properties
+from fencepost.model.bugs.catalogue import consumer_config_with
+from fencepost.model.effective_config import PROFILES, EffectiveConfig, effective_config
+from fencepost.model.properties import (
+    read_old_consumer_properties,
+    read_server_properties,
+    read_topic_properties,
+)
 from fencepost.model.properties_file import Property
 from fencepost.model.shape import Shape
 from fencepost.nemesis.faults import FaultError, fault_from_data
@@ -29,6 +34,7 @@ class RunSpec:
     """One run. Times are virtual microseconds.
 
     properties, topic_config: what the user set, under Kafka's names; the profile gives the rest.
+    consumer_config: the same for consumers as they were before 0.9, in ZooKeeper mode.
     bugs: ids of the known bugs that are switched on.
     workload, faults: lists as stored in `spec.json`, or None to draw them from the seed.
     excuses: False turns losses that Kafka as configured can have into violations (`--no-excuses`).
@@ -42,6 +48,7 @@ class RunSpec:
     duration_us: int = DEFAULT_DURATION_US
     properties: dict[str, str] = field(default_factory=dict)
     topic_config: dict[str, str] = field(default_factory=dict)
+    consumer_config: dict[str, str] = field(default_factory=dict)
     bugs: tuple[str, ...] = ()
     excuses: bool = True
     workload: list[dict[str, Any]] | None = None
@@ -54,6 +61,7 @@ class RunSpec:
             "version": VERSION, "mode": self.mode, "seed": self.seed, "profile": self.profile,
             "shape": self._shape_data(),
             "duration_us": self.duration_us, "properties": self.properties, "topic_config": self.topic_config,
+            "consumer_config": self.consumer_config,
             "bugs": list(self.bugs), "excuses": self.excuses, "steady": self.steady, "faults": self.faults,
             "workload": self.workload,
         }
@@ -87,6 +95,7 @@ def spec_from_data(data: Any, where: str) -> RunSpec:
         duration_us=reader.take("duration_us", _whole(1), DEFAULT_DURATION_US),
         properties=reader.take("properties", _texts, {}),
         topic_config=reader.take("topic_config", _texts, {}),
+        consumer_config=reader.take("consumer_config", _texts, {}),
         bugs=tuple(reader.take("bugs", _list_of_texts, [])),
         excuses=reader.take("excuses", _is(bool, "true or false"), True),
         workload=reader.take("workload", _is((list, type(None)), "a list or null"), None),
@@ -103,7 +112,8 @@ def check_spec(spec: RunSpec, where: str) -> None:
     check_shape(spec.shape, where)
     read_server_properties(Property(name, value, where) for name, value in spec.properties.items())
     read_topic_properties(Property(name, value, where) for name, value in spec.topic_config.items())
-    config = effective_config(spec.profile, spec.properties, spec.shape.brokers)
+    read_old_consumer_properties(Property(name, value, where) for name, value in spec.consumer_config.items())
+    config = config_of(spec)
     min_isr = spec.topic_config.get("min.insync.replicas")
     if min_isr is not None and int(min_isr) > config.kafka.default_replication_factor:
         raise InputError(f"{where}: min.insync.replicas={min_isr}: allowed for a topic is at most "
@@ -112,6 +122,15 @@ def check_spec(spec: RunSpec, where: str) -> None:
         check_faults(spec.faults, where)
     if spec.workload is not None:
         check_workload(spec.workload, spec.shape.clients, where)
+
+
+def config_of(spec: RunSpec) -> EffectiveConfig:
+    """The whole configuration of a run. Raises InputError where what was given contradicts itself."""
+    if spec.mode != "zk":
+        for name, value in spec.consumer_config.items():
+            raise InputError(f"{name}={value}: allowed only with ZooKeeper (--mode zk)")
+    consumer = consumer_config_with(spec.bugs, spec.mode, spec.consumer_config)
+    return effective_config(spec.profile, spec.properties, spec.shape.brokers, consumer)
 
 
 def check_faults(faults: Any, where: str) -> None:

@@ -309,13 +309,20 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "member, instance, offsets: {topic-partition: offset}, current_member_of_instance",
         "generation (of the request), current_generation, coordinator_epoch",
         "The coordinator passed a commit and appended it; `value.record_offsets`: {topic-partition: offset of its "
-        "record in __consumer_offsets}, `value.partition`: __consumer_offsets-k.",
+        "record in __consumer_offsets}, `value.partition`: __consumer_offsets-k. With offsets in ZooKeeper the "
+        "ensemble committed it, and there are no epochs; value {store: zookeeper, session, offsets, zxid}.",
     ),
     "offset-commit-refused": (
         "group",
         "member, instance",
         "generation, current_generation, coordinator_epoch",
         "The coordinator refused a commit with the error.",
+    ),
+    "partition-owned": (
+        "group",
+        "partition, owner: consumer id or null, session (of the transaction), zxid",
+        "",
+        "Consumers before Kafka 0.9: a consumer's claim of a partition in ZooKeeper began, or ended (owner null).",
     ),
     # --- ZooKeeper: a zxid is epoch << 32 | counter
     "zk-state": (
@@ -402,11 +409,14 @@ OPERATIONS: dict[str, str] = {
     ),
     "commit-offsets": (
         "key group. invoke value {offsets: {topic-partition: offset}, member, generation}; ok epochs "
-        "coordinator_epoch, value adds record_offset, partition (__consumer_offsets-k)."
+        "coordinator_epoch, value adds record_offset, partition (__consumer_offsets-k). With offsets in ZooKeeper "
+        "there is no generation, and ok value adds zxids: {topic-partition: zxid}, of what was written."
     ),
     "fetch-offsets": (
         "key group. invoke value {partitions: [...], require_stable: bool}; ok value {offsets: {topic-partition: "
-        "offset or -1}}, epochs coordinator_epoch."
+        "offset or -1}}, epochs coordinator_epoch. With offsets in ZooKeeper ok value adds zxids: {topic-partition: "
+        "zxid up to which the server that answered had come}; with dual commit stores: {kafka: {...}, "
+        "zookeeper: {...}} too."
     ),
     "subscribe": (
         "key group. invoke value {topics}; ok value {assignment: [topic-partition, ...], member}, epochs "

@@ -52,10 +52,13 @@ class SimulatedCluster:
         self.client_ids = shape.client_ids()
         self.servers: dict[int, Any] = {}
         self.clients: list[ClientNode] = [
-            ClientNode(node_id, f"client {index}", self.simulation, self.network, index, client_config, self.brokers,
-                       recorder, shape.clients)
-            for index, node_id in enumerate(self.client_ids)
-        ]
+            self.make_client(index, node_id, client_config) for index, node_id in enumerate(self.client_ids)]
+
+    def make_client(self, index: int, node_id: int, client_config: ClientConfig) -> ClientNode:
+        """A client; its index is its first process id."""
+        return ClientNode(
+            node_id, f"client {index}", self.simulation, self.network, index, client_config, self.brokers,
+            self.recorder, self.shape.clients)
 
     # --- time -----------------------------------------------------------------------------------------------------
 

@@ -142,6 +142,28 @@ class ClientConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class OldConsumerConfig:
+    """The configuration of the consumer before 0.9 (kafka.consumer.ConsumerConfig of 0.8.2), and whether it is used.
+
+    offsets_storage: "kafka" or "zookeeper". "kafka" without dual commit is today's consumer, whose group a coordinator
+    keeps; the others keep their group in ZooKeeper. (Then the default was "zookeeper", and dual commit was on with
+    "kafka".) offset_fencing: what that consumer lacked: a claim that fences former owners, and conditional writes.
+    """
+
+    offsets_storage: str = _text("offsets.storage", "kafka")
+    dual_commit_enabled: bool = _flag("dual.commit.enabled", False)
+    zookeeper_session_timeout_us: int = _ms("zookeeper.session.timeout.ms", 6000, 600, low=1)
+    rebalance_max_retries: int = _number("rebalance.max.retries", 4, low=1)
+    rebalance_backoff_us: int = _ms("rebalance.backoff.ms", 2000, 200)
+    offset_fencing: bool = _flag("fencepost.offsets.zookeeper.fencing", False)
+
+    @property
+    def is_used(self) -> bool:
+        """Whether clients consume as before 0.9."""
+        return self.offsets_storage == "zookeeper" or self.dual_commit_enabled
+
+
+@dataclass(frozen=True, slots=True)
 class ZooKeeperConfig:
     """A ZooKeeper server's configuration (zoo.cfg, defaults of 3.8), and what its clients' library fixes.
 

@@ -6,10 +6,18 @@ gave never does: where it cannot hold, it is refused in one line.
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
+from types import MappingProxyType
 from typing import Any
 
-from fencepost.model.config import ClientConfig, KafkaConfig, ZooKeeperConfig
-from fencepost.model.properties import GivenProperties, check_value, modelled_fields, whole_number
+from fencepost.model.config import ClientConfig, KafkaConfig, OldConsumerConfig, ZooKeeperConfig
+from fencepost.model.properties import (
+    GivenProperties,
+    check_old_consumer_value,
+    check_value,
+    modelled_fields,
+    old_consumer_fields,
+    whole_number,
+)
 from fencepost.model.properties_file import Property, PropertyError
 
 PROFILES = ("campaign", "kafka-defaults")
@@ -17,6 +25,7 @@ PROFILES = ("campaign", "kafka-defaults")
 _REPLICATION = "default.replication.factor"
 _OFFSETS_REPLICATION = "offsets.topic.replication.factor"
 _MIN_ISR = "min.insync.replicas"
+_FENCING = "fencepost.offsets.zookeeper.fencing"
 
 #: (name, relation, name): the first value must be less than, or at most, the second.
 _ORDERED = (
@@ -38,19 +47,24 @@ _ORDERED = (
 class EffectiveConfig:
     """What a run uses: the model's configuration, and the same by Kafka's names and in Kafka's units.
 
-    zookeeper: the profile's; it is not Kafka's to set.
+    zookeeper: the profile's; it is not Kafka's to set. consumer: as before 0.9, in ZooKeeper mode.
     """
 
     kafka: KafkaConfig
     client: ClientConfig
     zookeeper: ZooKeeperConfig
+    consumer: OldConsumerConfig
     properties: dict[str, str]
+    consumer_properties: dict[str, str]
 
 
-def effective_config(profile: str, given: Mapping[str, str], brokers: int) -> EffectiveConfig:
+def effective_config(
+    profile: str, given: Mapping[str, str], brokers: int, consumer: Mapping[str, str] = MappingProxyType({})
+) -> EffectiveConfig:
     """The configuration of a run.
 
     profile: one of PROFILES. given: modelled properties by Kafka's names. brokers: how many there are.
+    consumer: modelled properties of the consumer before 0.9.
     Raises PropertyError when values contradict each other or the number of brokers.
     """
     values: dict[str, Any] = {}
@@ -63,10 +77,12 @@ def effective_config(profile: str, given: Mapping[str, str], brokers: int) -> Ef
         fits = values[low] < values[high] if relation == "less than" else values[low] <= values[high]
         if not fits:
             raise _contradiction(low, relation, high, values, given, profile)
+    old = _old_consumer(profile, consumer)
     return EffectiveConfig(
         KafkaConfig(**_of(KafkaConfig, values)), ClientConfig(**_of(ClientConfig, values)),
-        _zookeeper_config(profile),
+        _zookeeper_config(profile), OldConsumerConfig(**_of(OldConsumerConfig, old)),
         {name: property_text(name, value) for name, value in values.items()},
+        {name: field_text(item, old[name]) for name, item in old_consumer_fields().items()},
     )
 
 
@@ -113,6 +129,25 @@ def _contradiction(
     return PropertyError(
         f"{first}={property_text(first, values[first])}: allowed is a value {relation} {other} "
         f"({property_text(other, values[other])}{whose})")
+
+
+def _old_consumer(profile: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """Property -> value. Refuses what that consumer, or this model, does not do together."""
+    values: dict[str, Any] = {
+        name: item.metadata["campaign"] if profile == "campaign" else item.default
+        for name, item in old_consumer_fields().items()}
+    for name, text in given.items():
+        values[name] = check_old_consumer_value(Property(name, text, "given"))
+    in_zookeeper, dual = values["offsets.storage"] == "zookeeper", values["dual.commit.enabled"]
+    if in_zookeeper and dual:
+        raise PropertyError("dual.commit.enabled=true: allowed only with offsets.storage=kafka")
+    if values[_FENCING] and not in_zookeeper:
+        raise PropertyError(f"{_FENCING}=true: allowed only with offsets.storage=zookeeper")
+    for name in given:
+        if not in_zookeeper and not dual and values[name] != old_consumer_fields()[name].default:
+            raise PropertyError(f"{name}={given[name]}: allowed only with offsets.storage=zookeeper or "
+                                "dual.commit.enabled=true, for today's consumer has no such property")
+    return values
 
 
 def _zookeeper_config(profile: str) -> ZooKeeperConfig:

@@ -15,7 +15,7 @@ class KRaftCluster(SimulatedCluster):
 
     ABSENT_OBSERVATIONS = (
         *(name for name in OBSERVATIONS if name.startswith("zk-")),
-        "controller-ready", "control-request", "broker-list", "broker-registered",
+        "controller-ready", "control-request", "broker-list", "broker-registered", "partition-owned",
     )
 
     def __init__(

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from fencepost.model.config import ClientConfig, KafkaConfig
+from fencepost.model.config import ClientConfig, KafkaConfig, OldConsumerConfig
 from fencepost.model.properties_file import Property, PropertyError
 
 #: Say what a node is; a simulated cluster takes its shape from them, and they must fit together.
@@ -24,6 +24,9 @@ NODE_PROPERTIES = (
 )
 #: The properties of topics that the model uses.
 TOPIC_PROPERTIES = ("min.insync.replicas", "unclean.leader.election.enable")
+
+#: The scope of the names that the consumer before 0.9 had.
+OLD_CONSUMER = "old consumer"
 
 STANDARD_AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 
@@ -70,8 +73,14 @@ def _server_fields() -> dict[str, "Field[Any]"]:
 
 
 @cache
+def old_consumer_fields() -> dict[str, "Field[Any]"]:
+    """Property name -> the field of OldConsumerConfig that holds it. Brokers have one of these names, too."""
+    return {item.metadata["property"]: item for item in fields(OldConsumerConfig)}
+
+
+@cache
 def known_names(scope: str) -> frozenset[str]:
-    """The names that Kafka knows in a scope: broker, topic, producer, consumer or admin."""
+    """The names that Kafka knows in a scope: broker, topic, producer, consumer, old consumer or admin."""
     text = files("fencepost.model").joinpath("kafka_property_names.tsv").read_text(encoding="ascii")
     rows = (line.split("\t") for line in text.splitlines()[1:])
     return frozenset(name for row_scope, name in rows if row_scope == scope)
@@ -113,6 +122,23 @@ def read_topic_properties(properties: Iterable[Property]) -> GivenProperties:
     return given
 
 
+def read_old_consumer_properties(properties: Iterable[Property]) -> GivenProperties:
+    """Sort the properties of a consumer before 0.9. Raises PropertyError for unknown names and bad values."""
+    given = GivenProperties()
+    for item in properties:
+        given.origins[item.name] = item.origin
+        if item.name in old_consumer_fields():
+            check_old_consumer_value(item)
+            given.modelled[item.name] = item.value
+        elif item.name in known_names(OLD_CONSUMER):
+            _check_unmodelled_value(item)
+            if item.name not in given.not_modelled:
+                given.not_modelled.append(item.name)
+        else:
+            raise PropertyError(_unknown(item, OLD_CONSUMER))
+    return given
+
+
 def is_known_to_brokers(name: str) -> bool:
     """Whether Kafka knows a server property of that name, listeners' prefixes included."""
     known = known_names("broker")
@@ -131,7 +157,18 @@ def is_known_to_brokers(name: str) -> bool:
 
 def check_value(item: Property) -> int | bool | str:
     """The value in the model's units (microseconds for times). Raises PropertyError when it is not allowed."""
-    metadata = modelled_fields()[item.name].metadata
+    return _checked(item, modelled_fields()[item.name])
+
+
+def check_old_consumer_value(item: Property) -> int | bool | str:
+    """As `check_value`, for a property of the consumer before 0.9."""
+    if item.name == "offsets.storage" and item.value not in ("kafka", "zookeeper"):
+        raise _refused(item, "kafka or zookeeper")
+    return _checked(item, old_consumer_fields()[item.name])
+
+
+def _checked(item: Property, holder: "Field[Any]") -> int | bool | str:
+    metadata = holder.metadata
     unit = metadata["unit"]
     if unit == "flag":
         if item.value.lower() not in ("true", "false"):
@@ -191,9 +228,10 @@ def _refused(item: Property, allowed: str) -> PropertyError:
 
 
 def _unknown(item: Property, scope: str) -> str:
-    known = sorted(known_names(scope) | (_server_fields().keys() if scope == "broker" else set()))
+    modelled = {"broker": _server_fields(), OLD_CONSUMER: old_consumer_fields()}.get(scope, {})
+    known = sorted(known_names(scope) | modelled.keys())
     nearest = difflib.get_close_matches(item.name, known, n=1, cutoff=0.0)
-    elsewhere = [other for other in ("broker", "topic", "producer", "consumer", "admin")
+    elsewhere = [other for other in ("broker", "topic", "producer", "consumer", OLD_CONSUMER, "admin")
                  if other != scope and item.name in known_names(other)]
     hint = f"; it is a property of {' and '.join(f'{other}s' for other in elsewhere)}" if elsewhere else ""
     return (f"{item.origin}: {item.name}={item.value}: Kafka knows no {scope} property of that name{hint}; "

@@ -4,15 +4,20 @@ from typing import Any
 
 from fencepost.histories.recorder import Recorder
 from fencepost.histories.vocabulary import OBSERVATIONS
+from fencepost.model.client.client_node import ClientNode
 from fencepost.model.cluster import SimulatedCluster
 from fencepost.model.composition import Composer
-from fencepost.model.config import ClientConfig, KafkaConfig, ZooKeeperConfig
+from fencepost.model.config import ClientConfig, KafkaConfig, OldConsumerConfig, ZooKeeperConfig
 from fencepost.model.ensemble_metadata import EnsembleMetadata
+from fencepost.model.ensemble_offsets import EnsembleOffsets
+from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics
 from fencepost.model.shape import Shape
+from fencepost.model.zk_client.client_node import ZkClientNode
 from fencepost.model.zk_controller import znodes
 from fencepost.model.zk_kafka_node import ZkKafkaNode
 from fencepost.model.zookeeper.server import ZooKeeperServer
+from fencepost.model.zookeeper.transactions import Transaction
 
 
 class ZkCluster(SimulatedCluster):
@@ -24,17 +29,20 @@ class ZkCluster(SimulatedCluster):
 
     def __init__(
         self, seed: int, shape: Shape, config: KafkaConfig, client_config: ClientConfig, zookeeper: ZooKeeperConfig,
-        physics: Physics, composer: Composer, recorder: Recorder,
+        consumer_config: OldConsumerConfig, physics: Physics, composer: Composer, recorder: Recorder,
     ) -> None:
+        self._zookeeper = zookeeper
+        self._consumer_config = consumer_config
         super().__init__(seed, shape, config, client_config, physics, recorder)
         self.zookeepers = shape.zookeeper_ids()
         self.ensemble: dict[int, ZooKeeperServer] = {
             node_id: ZooKeeperServer(node_id, self.simulation, self.network, zookeeper, composer, self.zookeepers)
             for node_id in self.zookeepers
         }
-        metadata = EnsembleMetadata(self.ensemble[self.zookeepers[0]])
+        self._metadata = EnsembleMetadata(self.ensemble[self.zookeepers[0]])
+        self._offsets = EnsembleOffsets()
         for server in self.ensemble.values():
-            server.on_committed = metadata.on_committed
+            server.on_committed = self._on_committed
         self.nodes: dict[int, ZkKafkaNode] = {
             node_id: ZkKafkaNode(
                 node_id, self.simulation, self.network, config, zookeeper, composer, self.zookeepers)
@@ -42,6 +50,19 @@ class ZkCluster(SimulatedCluster):
         }
         self.servers.update(self.ensemble)
         self.servers.update(self.nodes)
+
+    def _on_committed(self, node: Node, transaction: Transaction) -> None:
+        """A server knows that this is committed."""
+        self._metadata.on_committed(node, transaction)
+        self._offsets.on_committed(node, transaction)
+
+    def make_client(self, index: int, node_id: int, client_config: ClientConfig) -> ClientNode:
+        """See `SimulatedCluster`."""
+        if not self._consumer_config.is_used:
+            return super().make_client(index, node_id, client_config)
+        return ZkClientNode(
+            node_id, f"client {index}", self.simulation, self.network, index, client_config, self._consumer_config,
+            self._zookeeper, self.shape.zookeeper_ids(), self.recorder, self.shape.clients)
 
     def roles(self) -> dict[str, list[int]]:
         """`active-controller` and `zookeeper-leader`: who believes to be it."""

@@ -57,6 +57,20 @@ def test_help_imports_nothing_heavy():
     (["run", "--seed", "1", "--brokers", "-1"], "brokers=-1: allowed is a whole number from 1 to 100"),
     (["run", "--seed", "1", "--combined", "--brokers", "2"], "brokers=2: with combined nodes allowed is at least"),
     (["run", "--seed", "1", "--topic-config", "min.insync.replicas"], "allowed is name=value"),
+    (["run", "--seed", "1", "--consumer-property", "offsets.storage=zookeeper"],
+     "offsets.storage=zookeeper: allowed only with ZooKeeper (--mode zk)"),
+    (["run", "--seed", "1", "--mode", "zk", "--consumer-property", "offsets.storage=disk"],
+     "--consumer-property: offsets.storage=disk: allowed is kafka or zookeeper"),
+    (["run", "--seed", "1", "--mode", "zk", "--consumer-property", "offset.storage=kafka"],
+     "Kafka knows no old consumer property of that name; the nearest is offsets.storage"),
+    (["run", "--seed", "1", "--mode", "zk", "--consumer-property", "dual.commit.enabled=1"],
+     "dual.commit.enabled=1: allowed is true or false"),
+    (["run", "--seed", "1", "--mode", "zk", "--bug", "ZK-OFFSETS", "--consumer-property", "offsets.storage=kafka"],
+     "--bug ZK-OFFSETS: allowed is only offsets.storage=zookeeper, not kafka"),
+    (["run", "--seed", "1", "--mode", "zk", "--bug", "ZK-OFFSETS", "--bug", "DUAL-COMMIT"],
+     "dual.commit.enabled=true: allowed only with offsets.storage=kafka"),
+    (["run", "--seed", "1", "--mode", "zk", "--consumer-property", "rebalance.max.retries=9"],
+     "rebalance.max.retries=9: allowed only with offsets.storage=zookeeper or dual.commit.enabled=true"),
     (["run", "--seed", "1", "--topic-config", "min.insync.replica=1"], "the nearest is min.insync.replicas"),
     (["run", "--seed", "1", "--topic-config", "min.insync.replicas=9"], "allowed for a topic is at most"),
     (["run", "--seed", "1", "--server-properties", "none"], "none: cannot be read: No such file or directory"),
@@ -136,7 +150,10 @@ def test_bugs_as_json(fencepost):
     code, out, _ = fencepost("bugs", "--json")
     assert code == 0
     bugs = json.loads(out)
-    assert {"bug_id", "mode", "what_went_wrong", "source", "rules", "also"} == bugs[0].keys()
+    assert {"bug_id", "mode", "what_went_wrong", "source", "rules", "also", "consumer_config"} == bugs[0].keys()
+    settings = {bug["bug_id"]: bug["consumer_config"] for bug in bugs if bug["consumer_config"]}
+    assert settings == {
+        "ZK-OFFSETS": {"offsets.storage": "zookeeper"}, "DUAL-COMMIT": {"dual.commit.enabled": "true"}}
     assert all(" " not in bug["bug_id"] and bug["rules"] for bug in bugs)
 
 

@@ -19,7 +19,8 @@ def full_spec() -> RunSpec:
 
 
 @pytest.mark.parametrize("spec", [
-    RunSpec(seed=3), full_spec(), RunSpec(seed=4, mode="zk", shape=Shape(brokers=1, clients=2, zookeepers=5))])
+    RunSpec(seed=3), full_spec(), RunSpec(seed=4, mode="zk", shape=Shape(brokers=1, clients=2, zookeepers=5)),
+    RunSpec(seed=5, mode="zk", consumer_config={"offsets.storage": "zookeeper", "rebalance.max.retries": "9"})])
 def test_a_spec_comes_back(spec):
     assert spec_from_data(json.loads(json.dumps(spec.to_data())), "spec.json") == spec
 
@@ -51,6 +52,13 @@ def test_names_in_the_store():
     ({"properties": {"num.partition": "1"}}, "the nearest is num.partitions"),
     ({"properties": {"broker.session.timeout.ms": "100"}}, "allowed is a value more than broker.heartbeat.interval.ms"),
     ({"topic_config": {"min.insync.replicas": "4"}}, "min.insync.replicas=4: allowed for a topic is at most"),
+    ({"consumer_config": {"offsets.storage": "kafka"}}, "offsets.storage=kafka: allowed only with ZooKeeper"),
+    ({"mode": "zk", "consumer_config": {"rebalance.backoff.ms": "soon"}}, "allowed is a whole number from 0"),
+    ({"mode": "zk", "consumer_config": {"offsets.storage": "zookeeper", "dual.commit.enabled": "true"}},
+     "dual.commit.enabled=true: allowed only with offsets.storage=kafka"),
+    ({"mode": "zk", "consumer_config": {"fencepost.offsets.zookeeper.fencing": "true", "dual.commit.enabled": "true"}},
+     "fencepost.offsets.zookeeper.fencing=true: allowed only with offsets.storage=zookeeper"),
+    ({"mode": "zk", "consumer_config": {"heartbeat.interval.ms": "1"}}, "it is a property of consumers"),
     ({"bugs": "KAFKA-7395"}, "bugs is 'KAFKA-7395': allowed is a list of texts"),
     ({"excuses": 1}, "excuses is 1: allowed is true or false"),
     ({"faults": {}}, "faults is {}: allowed is a list or null"),

@@ -44,6 +44,8 @@ _SPEC_OPTIONS = (
     click.option("--schedule", type=path_type(), help="A JSON file with the faults, as spec.json has them."),
     click.option("--server-properties", type=path_type(), help="A server.properties file, as Kafka reads it."),
     click.option("--topic-config", multiple=True, metavar="NAME=VALUE", help="A property of the topics."),
+    click.option("--consumer-property", multiple=True, metavar="NAME=VALUE",
+                 help="A property of consumers before Kafka 0.9, with --mode zk (offsets.storage=zookeeper)."),
     click.option("--no-excuses", is_flag=True, help="Losses that Kafka as configured can have are violations."),
     click.option("--store", type=path_type(), default="store", show_default=True, help="Where runs are kept."),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text."),
@@ -66,13 +68,20 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
     from fencepost.histories.store import read_json
     from fencepost.model.bugs.catalogue import composer_with
     from fencepost.model.effective_config import node_shape
-    from fencepost.model.properties import GivenProperties, read_server_properties, read_topic_properties
+    from fencepost.model.properties import (
+        GivenProperties,
+        read_old_consumer_properties,
+        read_server_properties,
+        read_topic_properties,
+    )
     from fencepost.model.properties_file import read_properties_file
 
     server = GivenProperties()
     if options["server_properties"] is not None:
         server = read_server_properties(read_properties_file(options["server_properties"]))
-    topics = read_topic_properties(_topic_properties(options["topic_config"]))
+    topics = read_topic_properties(_named(options["topic_config"], "--topic-config", "min.insync.replicas=2"))
+    consumers = read_old_consumer_properties(
+        _named(options["consumer_property"], "--consumer-property", "offsets.storage=zookeeper"))
     shape = _shape(options, node_shape(server), str(options["server_properties"]))
     check_shape(shape, "options")
     faults = None
@@ -80,14 +89,15 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
         faults = _faults(read_json(options["schedule"]))
     spec = RunSpec(
         seed=seed, mode=options["mode"], profile=options["profile"], shape=shape, duration_us=options["duration"],
-        properties=server.modelled, topic_config=topics.modelled, bugs=tuple(dict.fromkeys(options["bugs"])),
+        properties=server.modelled, topic_config=topics.modelled, consumer_config=consumers.modelled,
+        bugs=tuple(dict.fromkeys(options["bugs"])),
         excuses=not options["no_excuses"], faults=faults,
     )
     check_spec(spec, str(options["schedule"] or "options"))
     composer_with(spec.bugs, spec.mode)
     if spec.duration_us < 1_000_000:
         raise InputError("--duration: allowed is at least 1s, for a cluster needs that long to start")
-    return spec, [*server.not_modelled, *topics.not_modelled]
+    return spec, [*server.not_modelled, *topics.not_modelled, *consumers.not_modelled]
 
 
 def _shape(options: dict[str, Any], said: Any, source: str) -> Any:
@@ -121,15 +131,16 @@ def _first_given(*values: int | None) -> int:
     return next(value for value in values if value is not None)
 
 
-def _topic_properties(texts: tuple[str, ...]) -> list[Any]:
+def _named(texts: tuple[str, ...], option: str, example: str) -> list[Any]:
+    """The properties given one by one with an option."""
     from fencepost.model.properties_file import Property
 
     properties = []
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
-            raise InputError(f"--topic-config {text}: allowed is name=value, such as min.insync.replicas=2")
-        properties.append(Property(name.strip(), value.strip(), "--topic-config"))
+            raise InputError(f"{option} {text}: allowed is name=value, such as {example}")
+        properties.append(Property(name.strip(), value.strip(), option))
     return properties
 
 

@@ -128,7 +128,8 @@ def print_bugs(bugs: Iterable[KnownBug], as_json: bool) -> None:
     """The list of known bugs."""
     if as_json:
         print_json([
-            {name: value for name, value in asdict(bug).items() if name != "patches"} for bug in bugs])
+            {**{name: value for name, value in asdict(bug).items() if name != "patches"},
+             "consumer_config": dict(bug.consumer_config)} for bug in bugs])
         return
     out = console()
     for bug in bugs:

@@ -1,7 +1,7 @@
 """All known bugs, from the files of their areas."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 
@@ -10,7 +10,7 @@ from fencepost.model.bugs.registry import KnownBug
 from fencepost.model.composition import Composer
 
 #: The modules beside this one that export `BUGS`.
-AREAS = ("raft", "controller", "zk_controller", "replication", "groups", "zookeeper", "zk_broker")
+AREAS = ("raft", "controller", "zk_controller", "replication", "groups", "zookeeper", "zk_broker", "zk_client")
 
 
 @cache
@@ -30,6 +30,17 @@ def find_bug(bug_id: str, mode: str) -> KnownBug:
     if bug.mode not in (mode, "any"):
         raise InputError(f"--bug {bug_id}: a bug of mode {bug.mode}, not of {mode}")
     return bug
+
+
+def consumer_config_with(bug_ids: Sequence[str], mode: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The old consumer's properties: what the user gave, and the settings that these bugs are. Raises InputError when
+    a bug is unknown or they contradict each other."""
+    config = dict(given)
+    for bug_id in dict.fromkeys(bug_ids):
+        for name, value in find_bug(bug_id, mode).consumer_config:
+            if config.setdefault(name, value).lower() != value:
+                raise InputError(f"--bug {bug_id}: allowed is only {name}={value}, not {config[name]}")
+    return config
 
 
 def composer_with(bug_ids: Sequence[str], mode: str) -> Composer:

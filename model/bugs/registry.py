@@ -14,6 +14,7 @@ class KnownBug:
     rules: names of the rules of which one must catch it; a campaign that hunts it goes on until one does.
     patches: subclasses of the components that it breaks (see `fencepost.model.composition`).
     also: names of other rules that it is known to break on its way.
+    consumer_config: (property, value) of the setting that has the flaw, where it was one; then nothing is patched.
     """
 
     bug_id: str
@@ -23,3 +24,4 @@ class KnownBug:
     rules: tuple[str, ...]
     patches: tuple[type, ...]
     also: tuple[str, ...] = ()
+    consumer_config: tuple[tuple[str, str], ...] = ()

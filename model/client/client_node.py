@@ -74,7 +74,7 @@ class ClientNode(Node):
         self.metadata = Metadata(self.config.metadata_max_age_us)
         self.coordinators = Coordinators(self)
         self.producer = Producer(self)
-        self.consumer = Consumer(self)
+        self.consumer = self.make_consumer()
         administrator = Administrator(self)
         self._runners: dict[str, Callable[[Operation], None]] = {
             "produce": self.producer.produce, "poll": self.consumer.poll, "subscribe": self.consumer.subscribe,
@@ -83,6 +83,10 @@ class ClientNode(Node):
             **dict.fromkeys(administrator.OPERATIONS, administrator.run),
         }
         self._schedule_next()
+
+    def make_consumer(self) -> Consumer:
+        """The consuming side."""
+        return Consumer(self)
 
     def on_stop(self, how: str) -> None:
         """The process ends; nobody will hear of what it was doing."""
@@ -94,9 +98,10 @@ class ClientNode(Node):
     def _schedule_next(self) -> None:
         if self._next < len(self._operations):
             begin_us = max(self._operations[self._next]["at_us"], self.busy_until_us)
-            self.schedule(max(0, begin_us - self.now_us), self._begin)
+            self.schedule(max(0, begin_us - self.now_us), self.begin_next)
 
-    def _begin(self) -> None:
+    def begin_next(self) -> None:
+        """Begin the operation whose time has come."""
         operation = self._open = Operation(self._operations[self._next])
         self._next += 1
         self._runners[operation.f](operation)

@@ -10,7 +10,8 @@ OFFSET_OUT_OF_RANGE, which starts again at the log's beginning (auto.offset.rese
 records that were returned are evidence of anything. Fetching from followers (KIP-392) and automatic commits.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from fencepost.histories.event import FAIL, OK
 from fencepost.model import errors
@@ -26,14 +27,38 @@ if TYPE_CHECKING:
     from fencepost.model.client.client_node import ClientNode
 
 
-class _Round:
-    """The fetches of one poll. left: how many are not answered. positions, records: what the answers came to."""
+class Membership(Protocol):
+    """What a consumer needs of its membership in its group. generation: `NO_GENERATION` where it has none."""
 
-    __slots__ = ("left", "member", "operation", "positions", "records")
+    group: str
+    instance_id: str | None
+    member_id: str
+    generation: int
+    assignment: tuple[TopicPartition, ...]
+    positions: dict[TopicPartition, int]
 
-    def __init__(self, operation: Operation, member: GroupMember, left: int) -> None:
+    def close(self, leave: bool) -> None:
+        """The consumer ends: in order, or as by a crash."""
+
+    def when_joined(self, operation: Operation, then: Callable[..., None]) -> None:
+        """Go on with `then(operation, member)` once the member has its partitions, if the operation is open then."""
+
+    def note_answer(self, coordinator: int, error: str | None) -> None:
+        """What an answer of the coordinator says of its office and of this membership."""
+
+
+class Round:
+    """The fetches of one poll. left: how many are not answered. positions, records: what the answers came to.
+
+    held: the member's positions when it began.
+    """
+
+    __slots__ = ("held", "left", "member", "operation", "positions", "records")
+
+    def __init__(self, operation: Operation, member: Membership, left: int) -> None:
         self.operation = operation
         self.member = member
+        self.held = member.positions
         self.left = left
         self.positions: dict[TopicPartition, int] = {}
         self.records: dict[str, list[list[object]]] = {}
@@ -49,7 +74,11 @@ class Consumer:
 
     def __init__(self, client: "ClientNode") -> None:
         self._client = client
-        self.member: GroupMember | None = None
+        self.member: Membership | None = None
+
+    def make_member(self, group: str, topics: tuple[str, ...], instance_id: str | None) -> Membership:
+        """A new membership, which joins when it is waited for."""
+        return GroupMember(self._client, group, topics, instance_id)
 
     def forget(self) -> None:
         """Be a new consumer; the old one has crashed, for all that the group can tell."""
@@ -57,14 +86,14 @@ class Consumer:
             self.member.close(leave=False)
         self.member = None
 
-    def _member_for(self, operation: Operation) -> GroupMember:
+    def _member_for(self, operation: Operation) -> Membership:
         data, member = operation.data, self.member
         restart, wanted = data.get("restart"), (data["group"], data.get("instance"))
         if member is not None and (restart or (member.group, member.instance_id) != wanted):
             member.close(leave=restart != "crash")
             member = None
         if member is None:
-            member = GroupMember(self._client, wanted[0], tuple(data["topics"]), wanted[1])
+            member = self.make_member(wanted[0], tuple(data["topics"]), wanted[1])
         self.member = member
         return member
 
@@ -77,10 +106,10 @@ class Consumer:
         client.invoke(operation, operation.data["group"], value, client.config.default_api_timeout_us)
         self._member_for(operation).when_joined(operation, self._on_subscribed)
 
-    def _on_subscribed(self, operation: Operation, member: GroupMember) -> None:
+    def _on_subscribed(self, operation: Operation, member: Membership) -> None:
         names = [partition_name(place) for place in member.assignment]
-        self._client.complete(
-            operation, OK, {"assignment": names, "member": member.member_id}, generation=member.generation)
+        epochs = {} if member.generation == NO_GENERATION else {"generation": member.generation}
+        self._client.complete(operation, OK, {"assignment": names, "member": member.member_id}, None, **epochs)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -90,7 +119,7 @@ class Consumer:
         client.invoke(operation, None, {"group": operation.data["group"]}, client.config.request_timeout_us // 3)
         self._member_for(operation).when_joined(operation, self._find_positions)
 
-    def _find_positions(self, operation: Operation, member: GroupMember) -> None:
+    def _find_positions(self, operation: Operation, member: Membership) -> None:
         if not operation.is_open:
             return
         missing = tuple(place for place in member.assignment if place not in member.positions)
@@ -100,7 +129,7 @@ class Consumer:
             self._fetch(operation, member, may_ask=True)
 
     def _ask_positions(
-        self, coordinator: int | None, operation: Operation, member: GroupMember, missing: tuple[TopicPartition, ...]
+        self, coordinator: int | None, operation: Operation, member: Membership, missing: tuple[TopicPartition, ...]
     ) -> None:
         client = self._client
         if coordinator is None:
@@ -112,7 +141,7 @@ class Consumer:
             operation, member)
 
     def _on_positions(
-        self, response: messages.OffsetFetchResponse | None, coordinator: int, operation: Operation, member: GroupMember
+        self, response: messages.OffsetFetchResponse | None, coordinator: int, operation: Operation, member: Membership
     ) -> None:
         client = self._client
         error = errors.DISCONNECTED if response is None else response.error
@@ -126,7 +155,7 @@ class Consumer:
         else:
             client.schedule(client.config.retry_backoff_us, self._find_positions, operation, member)
 
-    def _fetch(self, operation: Operation, member: GroupMember, may_ask: bool) -> None:
+    def _fetch(self, operation: Operation, member: Membership, may_ask: bool) -> None:
         """Fetch from every leader that is known; those that are not known even after asking wait for the next poll."""
         client = self._client
         if not operation.is_open:
@@ -136,9 +165,9 @@ class Consumer:
         if may_ask and len(known) < len(leaders):
             client.ask_metadata(self._fetch, operation, member, False)
             return
-        round_ = _Round(operation, member, len(known))
+        round_ = Round(operation, member, len(known))
         if not known:
-            self._finish(round_)
+            self.finish(round_)
         for place, leader, epoch in known:
             position = member.positions.get(place, 0)
             request = FetchRequest(
@@ -148,7 +177,7 @@ class Consumer:
                 leader, f"fetch {partition_name(place)}", request, client.config.request_timeout_us // 3,
                 self._on_fetched, round_, place)
 
-    def _on_fetched(self, response: FetchResponse | None, round_: _Round, place: TopicPartition) -> None:
+    def _on_fetched(self, response: FetchResponse | None, round_: Round, place: TopicPartition) -> None:
         round_.left -= 1
         error = errors.DISCONNECTED if response is None else response.error
         if response is None or (error is not None and error != errors.OFFSET_OUT_OF_RANGE):
@@ -160,9 +189,10 @@ class Consumer:
             round_.records[partition_name(place)] = [[record.offset, record.value] for record in response.records]
             round_.positions[place] = response.records[-1].offset + 1
         if not round_.left:
-            self._finish(round_)
+            self.finish(round_)
 
-    def _finish(self, round_: _Round) -> None:
+    def finish(self, round_: Round) -> None:
+        """Every fetch is answered."""
         client, operation = self._client, round_.operation
         if not operation.is_open:
             return
@@ -190,24 +220,25 @@ class Consumer:
             member.group, member.generation, member.member_id, member.instance_id,
             tuple((place, offset, -1) for place, offset in offsets.items()), client.principal)
         client.invoke(operation, member.group, value, client.config.default_api_timeout_us)
-        client.coordinators.find(member.group, self._send_commit, operation, member, request)
+        client.coordinators.find(member.group, self.send_commit, operation, member, request)
 
-    def _send_commit(
-        self, coordinator: int | None, operation: Operation, member: GroupMember, request: messages.OffsetCommitRequest
+    def send_commit(
+        self, coordinator: int | None, operation: Operation, member: Membership, request: messages.OffsetCommitRequest
     ) -> None:
+        """Send it, once a coordinator is known."""
         client = self._client
         if not operation.is_open:
             return
         if coordinator is None:
             client.schedule(
-                client.config.retry_backoff_us, client.coordinators.find, member.group, self._send_commit, operation,
+                client.config.retry_backoff_us, client.coordinators.find, member.group, self.send_commit, operation,
                 member, request)
         else:
-            client.attempt(operation, coordinator, "group", request, self._on_committed, coordinator, member)
+            client.attempt(operation, coordinator, "group", request, self._on_committed, coordinator, member, request)
 
     def _on_committed(
         self, response: messages.OffsetCommitResponse | None, operation: Operation, coordinator: int,
-        member: GroupMember,
+        member: Membership, request: messages.OffsetCommitRequest,
     ) -> None:
         client = self._client
         error = errors.DISCONNECTED if response is None else response.error
@@ -215,23 +246,34 @@ class Consumer:
         if not operation.is_open:
             return
         if response is not None and error is None:
-            partition = {} if response.partition is None else {"partition": response.partition}
-            client.complete(
-                operation, OK, {"record_offset": response.record_offset, **partition},
-                coordinator_epoch=response.coordinator_epoch)
+            self.on_commit_accepted(response, operation, member, request)
         else:
             client.settle(operation, COMMIT, str(error))
             client.refuse(operation, COMMIT, str(error))
 
+    def on_commit_accepted(
+        self, response: messages.OffsetCommitResponse, operation: Operation, member: Membership,
+        request: messages.OffsetCommitRequest,
+    ) -> None:
+        """The coordinator has committed it."""
+        partition = {} if response.partition is None else {"partition": response.partition}
+        self._client.complete(
+            operation, OK, {"record_offset": response.record_offset, **partition},
+            coordinator_epoch=response.coordinator_epoch)
+
     def fetch_offsets(self, operation: Operation) -> None:
         """Read the group's committed offsets, asking until the coordinator answers."""
+        self.invoke_fetch(operation)
+        self._client.coordinators.find(operation.data["group"], self._ask_offsets, operation)
+
+    def invoke_fetch(self, operation: Operation) -> None:
+        """Write the invocation of `fetch_offsets` down."""
         data, client = operation.data, self._client
         value = {
             "partitions": [partition_name((topic, index)) for topic, index in data["partitions"]],
             "require_stable": data.get("require_stable", True),
         }
         client.invoke(operation, data["group"], value, client.config.default_api_timeout_us)
-        client.coordinators.find(data["group"], self._ask_offsets, operation)
 
     def _ask_offsets(self, coordinator: int | None, operation: Operation) -> None:
         data, client = operation.data, self._client

@@ -32,6 +32,13 @@ class ZkSession(Protocol):
     def session_id(self) -> int:
         """The session's id; 0 before there is one."""
 
+    @property
+    def last_zxid(self) -> int:
+        """How far the server had come that gave the last answer."""
+
+    def abandon(self) -> None:
+        """Be gone, and let the session expire."""
+
     def connect(self) -> None:
         """Begin."""
 
@@ -124,6 +131,15 @@ class KafkaZkClient:
     def close(self) -> None:
         """End the session."""
         self._session.close()
+
+    def abandon(self) -> None:
+        """Be gone as by a crash; what was asked is answered SESSIONEXPIRED."""
+        self._session.abandon()
+
+    @property
+    def last_zxid(self) -> int:
+        """How far the server had come that gave the last answer of the present session."""
+        return self._session.last_zxid
 
     @property
     def session_id(self) -> int:

@@ -131,12 +131,13 @@ class ZooKeeperClient:
 
     servers: node ids. chroot: "" or a path below which all this client's paths are; it must exist before use.
     identities: what the client authenticates as, such as ("sasl", "kafka").
+    channel: of its connections; several clients in one process need different ones.
     state: connecting, connected, expired or closed. session_id: 0 before the first connection.
     """
 
     def __init__(
         self, node: Node, timeouts: ClientTimeouts, servers: tuple[int, ...], chroot: str, listener: SessionListener,
-        identities: tuple[Identity, ...] = (),
+        identities: tuple[Identity, ...] = (), channel: str = CLIENT_CHANNEL,
     ) -> None:
         self.node = node
         self.chroot = chroot.rstrip("/")
@@ -145,6 +146,7 @@ class ZooKeeperClient:
         self._timeouts = timeouts
         self._listener = listener
         self._identities = identities
+        self._channel = channel
         self._stream = node.simulation.streams(f"zookeeper client {node.node_id}")
         self._servers = self._stream.shuffled(servers)
         self._next_server = 0
@@ -171,6 +173,16 @@ class ZooKeeperClient:
             self._ask(CloseSessionOp(), self._on_session_closed, ())
         elif self.state == CONNECTING:
             self._end(CLOSED)
+
+    def abandon(self) -> None:
+        """Be gone without ending the session, as a process that crashes: it expires by and by."""
+        if self.state not in (EXPIRED, CLOSED):
+            self._end(CLOSED)
+
+    @property
+    def last_zxid(self) -> int:
+        """The last zxid seen in an answer: the server had come so far when it gave it."""
+        return self._last_zxid
 
     def create(
         self, path: str, data: Any, callback: Callback, *context: Any, ephemeral: bool = False,
@@ -246,7 +258,7 @@ class ZooKeeperClient:
         self._next_server = (self._next_server + 1) % len(self._servers)
         node = self.node
         self._heard_us = self._sent_us = node.now_us
-        self._connection = node.network.open(node, server, CLIENT_CHANNEL, self._on_message, self._on_end)
+        self._connection = node.network.open(node, server, self._channel, self._on_message, self._on_end)
         self._connection.send(ConnectRequest(
             self.session_id, self._timeouts.session_timeout_us, self._last_zxid, self._identities))
         self._watch_the_clock()

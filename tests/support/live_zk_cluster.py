@@ -26,7 +26,7 @@ class LiveZkCluster:
         self.recorder = Recorder()
         self.cluster = ZkCluster(
             1, Shape(brokers=brokers, clients=1, zookeepers=zookeepers), config.kafka, config.client, config.zookeeper,
-            physics("campaign"), composer_with(bugs, "zk"), self.recorder)
+            config.consumer, physics("campaign"), composer_with(bugs, "zk"), self.recorder)
         self.hand = Hand(HAND_ID, "hand", self.cluster.simulation, self.cluster.network)
         self.cluster.start()
         self.hand.start()
