@@ -6,9 +6,11 @@ than its invocation. A process that got `info` may go on, for some writers reuse
 all the same.
 
 Intervals are by time where every line has one and by position otherwise; they are closed, so that equal times overlap.
+One and the same time on every line (-1 or 0, as Jepsen and Elle write where there are none) is no time.
 """
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any, NamedTuple
 
 from fencepost.histories.errors import HistoryError
@@ -83,11 +85,19 @@ def pair(ops: Iterable[HistoryOp], name: str = "history") -> list[Call]:
         else:
             raise HistoryError(
                 f"{name} line {op.line}: type {type_!r} is none of {', '.join((INVOKE, *COMPLETIONS))}")
+    timed = timed and _time_passes(invocations, completions)
     calls = [_call(begin, end, timed) for begin, end in zip(invocations, completions, strict=True)]
     calls.sort(key=_invoked)
     if timed:
         _check_overlaps(name, calls)
     return calls
+
+
+def _time_passes(
+    invocations: list[tuple[int, HistoryOp]], completions: list[tuple[int, HistoryOp] | None]
+) -> bool:
+    first = invocations[0][1].time if invocations else None
+    return any(entry is not None and entry[1].time != first for entry in chain(invocations, completions))
 
 
 def _check_completion(name: str, invocation: HistoryOp, completion: HistoryOp) -> None:

@@ -14,6 +14,7 @@ from fencepost.histories.errors import HistoryError, InputError
 from fencepost.histories.event import Event
 from fencepost.histories.formats import FORMATS, read_operations, write_edn, write_json_lines
 from fencepost.histories.formats.edn import MAX_DEPTH, MAX_TEXT, read_forms, read_piece, write_form
+from fencepost.histories.formats.fields import FIRST_TIME, LAST_TIME
 from fencepost.histories.formats.source import Lines
 from fencepost.histories.history import write_history
 from fencepost.histories.operations import HistoryOp
@@ -155,6 +156,18 @@ def test_ellis_examples_may_leave_out_process_and_function() -> None:
     assert [(call.process, call.f, call.result, call.index) for call in calls] == [(None, "txn", [["r", 1, [2]]], 4)]
 
 
+def test_jepsen_prints_what_an_operation_does_not_have() -> None:
+    text = "".join(f"{{:process nil, :type {type_}, :f nil, :value [[:r 1 nil]], :index -1, :time -1}}\n"
+                   for type_ in (":invoke", ":ok", ":invoke", ":ok"))
+    assert [(call.f, call.index, call.call, call.ret) for call in pair(read(text))] == [
+        ("txn", 0, 0, 1), ("txn", 2, 2, 3)]
+
+
+def test_a_mark_of_byte_order_is_no_part_of_the_first_line() -> None:
+    assert told(list(read_operations(io.BytesIO(b"\xef\xbb\xbf" + b'{"type": "ok", "f": "read", "value": 3}\n')))) == [
+        (None, "ok", "read", 3)]
+
+
 INTERVALS = """{"client_id": 0, "call": 10, "return": 30, "input": {"op": "put", "key": "x", "value": "1"}}
 {"client_id": 1, "call": 20, "return": 25, "input": {"op": "get", "key": "x"}, "output": {"value": "1"}}
 {"client_id": 1, "call": 26, "return": null, "input": {"op": "get", "key": "x"}}
@@ -276,6 +289,11 @@ OPERATION = '{"process": 0, "type": "invoke", "f": "read"}\n'
     (OPERATION + '{"type": "ok", "f": 3}\n', "h line 2: f is 3, not a name"),
     (OPERATION + '{"type": "ok", "process": [3]}\n', "h line 2: process is [3], not a number or a name"),
     (OPERATION + '{"type": "ok", "time": 1.5}\n', "h line 2: time is 1.5, not a whole number"),
+    (OPERATION + '{"type": "ok", "time": 9223372036854775807}\n',
+     "h line 2: time is 9223372036854775807, beyond 64 bits: count from the history's start"),
+    ('{"call": -9223372036854775809, "input": {"op": "read"}}\n',
+     "h line 1: call is -9223372036854775809, beyond 64 bits: count from the history's start"),
+    ("{:type :invoke}\n{:type :ok :value {1 2 1 3}}", "h line 2: a map with one key twice"),
     (OPERATION + '{"type": "ok", "value": NaN}\n', "h line 2: not JSON: '{\"type\": \"ok\", \"value\": NaN}'"),
     (OPERATION + "[" * 100_000 + "\n", None),
     ("[" + OPERATION, "h line 2: torn: the array goes on without a comma or an end"),
@@ -345,7 +363,7 @@ json_plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=6)
 operations = st.builds(
-    HistoryOp, index=st.integers(0, 1000), time=st.none() | st.integers(),
+    HistoryOp, index=st.integers(0, 1000), time=st.none() | st.integers(FIRST_TIME, LAST_TIME),
     type=st.sampled_from(("invoke", "ok", "fail", "info")),
     process=st.none() | st.integers() | names, f=names, key=st.none() | st.text(max_size=5), value=json_plain,
     error=st.none() | st.text(min_size=1, max_size=5),

@@ -29,6 +29,14 @@ def test_one_line_without_a_time_makes_all_of_it_positions() -> None:
     assert (calls[0].call, calls[0].ret) == (0, 1)
 
 
+@pytest.mark.parametrize("time", [-1, 0, 7])
+def test_one_time_on_every_line_is_no_time(time: int) -> None:
+    lines = [op(1, "invoke", 0, time=time), op(2, "ok", 0, time=time), op(3, "invoke", 0, time=time)]
+    assert [(call.call, call.ret) for call in pair(lines)] == [(0, 1), (2, None)]
+    passing = [*lines, op(4, "ok", 0, time=time + 1)]
+    assert [(call.call, call.ret) for call in pair(passing)] == [(time, time), (time, time + 1)]
+
+
 def test_info_and_what_is_open_at_the_end_never_returned() -> None:
     calls = pair([op(1, "invoke", 0), op(2, "info", 0), op(3, "invoke", 1)])
     assert [(call.type, call.ret, call.completion_index) for call in calls] == [("info", None, 1), ("info", None, None)]

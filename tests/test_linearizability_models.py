@@ -85,7 +85,7 @@ EXAMPLES: dict[str, tuple[Any, list[Step], list[Step], str]] = {
         "a commit of generation 1 was accepted though the group is in generation 2"),
     "leader-lock": (
         None, [("acquire", None, 1), ("check", 1, True), ("acquire", None, 3), ("check", 1, False), ("check", 3, True),
-               ("acquire", None), ("check", 3, False), ("acquire", None, 4), ("release", 4, None), ("check", 4, False)],
+               ("acquire", None), ("check", 3, False), ("acquire", None, 5), ("release", 5, None), ("check", 5, False)],
         [("acquire", None, 1), ("acquire", None, 2), ("check", 1, True)],
         "token 1 was accepted though the newest is 2"),
     "at-least-once-log": (
@@ -122,6 +122,23 @@ def test_a_models_refusals_are_in_words_and_name_an_unknown_operation(name: str)
     model = make_model(name, EXAMPLES[name][0])
     told = [Operation(0, 1, "boil", ("x", "y"), None)]
     assert f"an operation 'boil', which {name} does not have" in linearizable(told, model).words()
+
+
+def test_a_token_that_a_crashed_acquire_drew_may_show_later_but_only_as_one_number() -> None:
+    def verdict(*steps: Step) -> str:
+        return linearizable(one_after_another(list(steps)), make_model("leader-lock")).verdict
+
+    crashed = ("acquire", None)
+    taken = (("acquire", None, 1), crashed, ("check", 1, False))  # the crashed one must have taken effect
+    assert verdict(crashed, ("check", 2, True), ("check", 2, True), ("acquire", None, 3)) == "valid"
+    assert verdict(crashed, ("check", 2, True), ("check", 3, True)) == "invalid"
+    assert verdict(*taken, ("check", 2, False), ("check", 3, True)) == "valid"
+    assert verdict(*taken, ("check", 2, False), ("check", 2, True)) == "invalid"
+    assert verdict(*taken, ("check", 2, False), ("acquire", None, 3)) == "invalid"
+    assert verdict(*taken, ("check", 2, False), ("acquire", None, 4)) == "valid"
+    assert verdict(crashed, ("release", 4, None), ("acquire", None, 5)) == "valid"
+    assert verdict(crashed, ("release", 4, None), ("release", 5, None)) == "invalid"
+    assert verdict(crashed, crashed, ("check", 1, True), ("check", 2, True), ("acquire", None, 3)) == "valid"
 
 
 # --- hints, over every state that the examples' operations reach ------------------------------------------------------
@@ -252,6 +269,9 @@ def test_knossos_leaves_failures_out_and_porcupine_takes_a_failed_cas_as_evidenc
     assert read("etcd", *failed) == [("cas", (1, 2), False, False)]
     timed_out = (("invoke", "cas", [1, 2]), ("fail", "cas", [1, 2], {"error": "timed-out"}))
     assert read("etcd", *timed_out) == []
+    for error in ("did-not-succeed", ["precondition-failed", "expected 1, had 3"], "CAS_MISMATCH"):
+        assert read("etcd", ("invoke", "cas", [1, 2]), ("fail", "cas", [1, 2], {"error": error})) == [
+            ("cas", (1, 2), False, False)]
     assert read("etcd", ("invoke", "cas", [1, 2]), ("info", "cas", "timed-out")) == [("cas", (1, 2), None, True)]
 
 
@@ -326,6 +346,8 @@ def test_every_model_reads_its_own_operations() -> None:
     ("set", [("invoke", "read", None), ("ok", "read", 3)], "line 1: read should give the set's elements, but gives 3"),
     ("log", [("invoke", "read", None)], "line 1: read should have an offset of at least 0, but has None"),
     ("leader-lock", [("invoke", "acquire", None), ("ok", "acquire", "x")], "line 1: acquire should give a token"),
+    ("leader-lock", [("invoke", "release", None)], "line 1: release should name a token, a whole number, but has None"),
+    ("leader-lock", [("invoke", "check", 1), ("ok", "check", 1)], "line 1: check should give true or false"),
 ])
 def test_calls_that_make_no_sense_are_refused_with_their_line(name: str, steps: list[Any], says: str) -> None:
     with pytest.raises(HistoryError, match=says):

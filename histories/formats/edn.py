@@ -183,7 +183,10 @@ class _Reader:
         if frame.opened == "{":
             if len(items) % 2:
                 raise self._lines.refusal("a map with a key that has no value", frame.line)
-            return dict(zip(map(_hashable, items[::2]), items[1::2], strict=True)), frame.line
+            made = dict(zip(map(_hashable, items[::2]), items[1::2], strict=True))
+            if 2 * len(made) < len(items):
+                raise self._lines.refusal("a map with one key twice", frame.line)
+            return made, frame.line
         return (_sorted(items) if frame.opened == "#{" else items), frame.line
 
 

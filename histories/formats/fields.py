@@ -12,6 +12,8 @@ _NAMED = frozenset({"index", "time", "type", "process", "f", "key", "value", "er
 _NOTHING: dict[str, Any] = {}
 #: What an operation without an `f` is called: Elle's small examples leave it out.
 UNNAMED = "txn"
+#: Times have 64 bits; the greatest number stands for "never" in columns of them.
+FIRST_TIME, LAST_TIME = -2**63, 2**63 - 2
 
 
 def operation_of(lines: Lines, number: int, position: int, data: Any) -> HistoryOp:
@@ -28,18 +30,20 @@ def operation_of(lines: Lines, number: int, position: int, data: Any) -> History
     if type_ not in TYPES:
         what = "an operation without a type" if type_ is None else f"type {type_!r:.40}"
         raise lines.refusal(f"{what}; allowed is {', '.join(TYPES)}", number)
-    f, process = data.get("f", UNNAMED), data.get("process")
+    f, process = data.get("f"), data.get("process")
+    if f is None:
+        f = UNNAMED
     if not isinstance(f, str):
         raise lines.refusal(f"f is {f!r:.40}, not a name", number)
     if not (process is None or isinstance(process, (int, str))):
         raise lines.refusal(f"process is {process!r:.40}, not a number or a name", number)
     time, index = data.get("time"), data.get("index")
-    if type(time) is not int:
-        time = whole(lines, number, "time", time)
+    if type(time) is not int or not FIRST_TIME <= time <= LAST_TIME:
+        time = time_of(lines, number, "time", time)
     if type(index) is not int:
         index = whole(lines, number, "index", index)
     extra = _NOTHING if data.keys() <= _NAMED else {name: data[name] for name in data if name not in _NAMED}
-    return HistoryOp(position if index is None else index, time, type_, process, f, data.get("key"), data.get("value"),
+    return HistoryOp(position if index is None or index < 0 else index, time, type_, process, f, data.get("key"), data.get("value"),
                      data.get("error"), extra, number)
 
 
@@ -59,3 +63,11 @@ def whole(lines: Lines, number: int, name: str, value: Any) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise lines.refusal(f"{name} is {value!r:.40}, not a whole number", number)
+
+
+def time_of(lines: Lines, number: int, name: str, value: Any) -> int | None:
+    """The value, if it is a time or None. Raises HistoryError, in one line."""
+    time = whole(lines, number, name, value)
+    if time is None or FIRST_TIME <= time <= LAST_TIME:
+        return time
+    raise lines.refusal(f"{name} is {time!r:.40}, beyond 64 bits: count from the history's start", number)

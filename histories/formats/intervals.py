@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fencepost.histories.event import FAIL, INFO, INVOKE, OK
-from fencepost.histories.formats.fields import whole
+from fencepost.histories.formats.fields import time_of
 from fencepost.histories.formats.json_values import read_values
 from fencepost.histories.formats.source import Lines
 from fencepost.histories.operations import HistoryOp
@@ -52,8 +52,8 @@ def read_intervals(lines: Lines) -> Iterator[HistoryOp]:
 
 
 def _interval(lines: Lines, number: int, position: int, data: dict[str, Any]) -> list[HistoryOp]:
-    called = whole(lines, number, "call", data.get("call"))
-    returned = whole(lines, number, "return", data.get("return"))
+    called = time_of(lines, number, "call", data.get("call"))
+    returned = time_of(lines, number, "return", data.get("return"))
     if called is None:
         raise lines.refusal("an operation without its call", number)
     client = data.get("clientid", f"operation {position // 2}")

@@ -68,7 +68,7 @@ class Lines:
 
     def _read(self, number: int) -> str:
         try:
-            return self._file.readline().decode("utf-8")
+            return self._file.readline().decode("utf-8-sig" if number == 1 else "utf-8")  # some editors sign a file
         except UnicodeDecodeError as error:
             raise self.refusal(f"not UTF-8 text ({error.reason} at byte {error.start} of the line)", number) from None
         except (EOFError, gzip.BadGzipFile, zlib.error):

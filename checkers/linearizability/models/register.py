@@ -5,7 +5,8 @@
 
 Knossos and Porcupine differ in two places. A read that returned nil proves nothing to Knossos (the client got no value)
 and is a reading of nil to Porcupine's etcd model. A compare-and-set that failed is left out by Knossos and proves to
-Porcupine that the register held something else. Both start with nil unless told otherwise.
+Porcupine that the register held something else, unless its error names another reason, such as a time-out. Both start
+with nil unless told otherwise.
 """
 
 from collections.abc import Container, Hashable, Iterable, Sequence
@@ -21,6 +22,7 @@ from fencepost.checkers.linearizability.models.reading import (
     pair_of,
     query,
     reader,
+    refused_as,
 )
 from fencepost.checkers.linearizability.near_linear import zones
 from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
@@ -124,9 +126,13 @@ def _cas(call: Call) -> Operation | None:
     return operation_of(call, pair_of(call, "[expected, new]"))
 
 
+#: How clients say that a comparison failed, in small letters only: of etcd, of Maelstrom, and in general.
+_UNEQUAL = ("didnotsucceed", "preconditionfailed", "comparefailed", "casfailed", "mismatch", "notequal")
+
+
 def _refusable_cas(call: Call) -> Operation | None:
-    """A failure that gives no error is the comparison's; one with an error (a time-out, say) proves nothing."""
-    if call.type == FAIL and call.error is not None:
+    """A failure that gives no error, or a comparison's, is evidence; one with another (a time-out) proves nothing."""
+    if call.type == FAIL and call.error is not None and not refused_as(call, *_UNEQUAL):
         return None
     return operation_of(call, pair_of(call, "[expected, new]"), None if call.type == INFO else call.type != FAIL)
 
