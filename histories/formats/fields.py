@@ -43,8 +43,10 @@ def operation_of(lines: Lines, number: int, position: int, data: Any) -> History
     if type(index) is not int:
         index = whole(lines, number, "index", index)
     extra = _NOTHING if data.keys() <= _NAMED else {name: data[name] for name in data if name not in _NAMED}
-    return HistoryOp(position if index is None or index < 0 else index, time, type_, process, f, data.get("key"), data.get("value"),
-                     data.get("error"), extra, number)
+    if index is None or index < 0:
+        index = position
+    return HistoryOp(index, time, type_, process, f, data.get("key"), data.get("value"), data.get("error"), extra,
+                     number)
 
 
 def fields_of(op: HistoryOp) -> dict[str, Any]:
