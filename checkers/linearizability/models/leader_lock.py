@@ -89,7 +89,9 @@ def make(initial: Any = None) -> LeaderLock:
 
 def _token(call: Call, token: Any) -> Any:
     if not isinstance(token, int) or isinstance(token, bool):
-        what = "give a token, a whole number, but gives" if call.f == "acquire" else "name a token, a whole number, but has"
+        what = "give a token, a whole number, but gives"
+        if call.f != "acquire":
+            what = "name a token, a whole number, but has"
         raise HistoryError(f"line {call.line}: {call.f} should {what} {token!r}")
     return token
 
