@@ -129,13 +129,15 @@ def deleted_controller(draws: Draws, rhythm: Rhythm, partition: str, at_us: int)
     """An operator deletes /controller as another broker comes back, or an ISR is to change, and the one in office has
     that still in its queue: another one wins at once, and the old one, whose session lives, finds out too late."""
     session_us = rhythm.session_timeout_us
-    delay_us = draws.between(rhythm.fetch_timeout_us // 4, session_us // 2)
+    delay_us = draws.between(rhythm.fetch_timeout_us // 4, session_us // 5)
     deposed, back = f"deposed {at_us}", f"back {at_us}"
-    away_us = draws.between(500, session_us) if draws.chance(1, 3) else session_us + draws.between(0, session_us)
+    away_us = session_us * 4 // 3 + draws.between(0, session_us)
+    if draws.chance(1, 4):
+        away_us = draws.between(500, session_us)
     later_us = draws.between(0, delay_us)
     point = draws.choice((
-        "broker.registered", "broker.registered", "broker.isr-proposed", "controller.alter-partition",
-        "controller.appended"))
+        "broker.registered", "broker.registered", "broker.registered", "broker.isr-proposed", "broker.isr-proposed",
+        "controller.alter-partition", "controller.appended"))
     moment = Trigger(point, draws.between(1, 2), at_us + 1_000, later_us)
     if point == "broker.registered":
         moment = Trigger(point, 1, at_us + 1_000, later_us, back)
@@ -191,7 +193,7 @@ def _struck_broker(draws: Draws, rhythm: Rhythm, partition: str, at_us: int) -> 
 
 ZK_STORYLINES: tuple[Storyline, ...] = (
     zombie_controller, zombie_orders, zombie_orders, unseen_bounce, quick_restart, lost_sessions, late_orders,
-    lost_answers, deleted_controller, deletion_unheard, half_synchronised, successive_leaders, moved_leadership,
-    request_under_way, returning_follower, slow_reboot, stale_follower, deaf_leader, last_replica_standing,
-    zombie_consumer,
+    lost_answers, deleted_controller, deleted_controller, deletion_unheard, half_synchronised, successive_leaders,
+    moved_leadership, request_under_way, returning_follower, slow_reboot, stale_follower, deaf_leader,
+    last_replica_standing, zombie_consumer,
 )
