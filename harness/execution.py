@@ -46,7 +46,7 @@ def _rhythm(spec: RunSpec, config: EffectiveConfig, times: Phases) -> Rhythm:
         begin_us=times.faults_us, end_us=times.heal_us,
         fetch_timeout_us=kafka.controller_quorum_fetch_timeout_us,
         session_timeout_us=(
-            kafka.zookeeper_session_timeout_us if spec.mode == "zk" else kafka.broker_session_timeout_us),
+            config.zookeeper_session_timeout_us if spec.mode == "zk" else kafka.broker_session_timeout_us),
         replica_lag_us=kafka.replica_lag_time_max_us, client_session_us=config.client.session_timeout_us,
         partitions=(*topics, *offsets), quorum="zookeepers" if spec.mode == "zk" else "controllers",
     )
@@ -122,4 +122,5 @@ class Execution:
             "mode": spec.mode, "seed": spec.seed, "profile": spec.profile, **self.cluster.header(),
             "properties": config.properties, "topic_config": spec.topic_config,
             "consumer_config": config.consumer_properties, "excuses": spec.excuses,
+            **({"zookeeper_properties": config.zookeeper_properties} if spec.mode == "zk" else {}),
         }

@@ -19,6 +19,7 @@ from fencepost.model.properties import (
 )
 from fencepost.model.properties_file import Property
 from fencepost.model.shape import Shape
+from fencepost.model.zookeeper_properties import read_zookeeper_properties
 from fencepost.nemesis.faults import FaultError, fault_from_data
 
 VERSION = 1
@@ -35,6 +36,7 @@ class RunSpec:
 
     properties, topic_config: what the user set, under Kafka's names; the profile gives the rest.
     consumer_config: the same for consumers as they were before 0.9, in ZooKeeper mode.
+    zookeeper_properties: the same for the ensemble of ZooKeeper mode, under ZooKeeper's names.
     bugs: ids of the known bugs that are switched on.
     workload, faults: lists as stored in `spec.json`, or None to draw them from the seed.
     excuses: False turns losses that Kafka as configured can have into violations (`--no-excuses`).
@@ -54,16 +56,16 @@ class RunSpec:
     workload: list[dict[str, Any]] | None = None
     faults: list[dict[str, Any]] | None = None
     steady: bool = False
+    zookeeper_properties: dict[str, str] = field(default_factory=dict)
 
     def to_data(self) -> dict[str, Any]:
         """The spec as `spec.json` holds it."""
+        ensemble = {"zookeeper_properties": self.zookeeper_properties} if self.mode == "zk" else {}
         return {
             "version": VERSION, "mode": self.mode, "seed": self.seed, "profile": self.profile,
-            "shape": self._shape_data(),
-            "duration_us": self.duration_us, "properties": self.properties, "topic_config": self.topic_config,
-            "consumer_config": self.consumer_config,
-            "bugs": list(self.bugs), "excuses": self.excuses, "steady": self.steady, "faults": self.faults,
-            "workload": self.workload,
+            "shape": self._shape_data(), "duration_us": self.duration_us, "properties": self.properties, **ensemble,
+            "topic_config": self.topic_config, "consumer_config": self.consumer_config, "bugs": list(self.bugs),
+            "excuses": self.excuses, "steady": self.steady, "faults": self.faults, "workload": self.workload,
         }
 
     def _shape_data(self) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def spec_from_data(data: Any, where: str) -> RunSpec:
         properties=reader.take("properties", _texts, {}),
         topic_config=reader.take("topic_config", _texts, {}),
         consumer_config=reader.take("consumer_config", _texts, {}),
+        zookeeper_properties=reader.take("zookeeper_properties", _texts, {}) if mode == "zk" else {},
         bugs=tuple(reader.take("bugs", _list_of_texts, [])),
         excuses=reader.take("excuses", _is(bool, "true or false"), True),
         workload=reader.take("workload", _is((list, type(None)), "a list or null"), None),
@@ -113,6 +116,7 @@ def check_spec(spec: RunSpec, where: str) -> None:
     read_server_properties(Property(name, value, where) for name, value in spec.properties.items())
     read_topic_properties(Property(name, value, where) for name, value in spec.topic_config.items())
     read_old_consumer_properties(Property(name, value, where) for name, value in spec.consumer_config.items())
+    read_zookeeper_properties(Property(name, value, where) for name, value in spec.zookeeper_properties.items())
     config = config_of(spec)
     min_isr = spec.topic_config.get("min.insync.replicas")
     if min_isr is not None and int(min_isr) > config.kafka.default_replication_factor:
@@ -130,7 +134,7 @@ def config_of(spec: RunSpec) -> EffectiveConfig:
         for name, value in spec.consumer_config.items():
             raise InputError(f"{name}={value}: allowed only with ZooKeeper (--mode zk)")
     consumer = consumer_config_with(spec.bugs, spec.mode, spec.consumer_config)
-    return effective_config(spec.profile, spec.properties, spec.shape.brokers, consumer)
+    return effective_config(spec.profile, spec.properties, spec.shape.brokers, consumer, spec.zookeeper_properties)
 
 
 def check_faults(faults: Any, where: str) -> None:

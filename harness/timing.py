@@ -6,7 +6,6 @@ demanded, and the final reads.
 
 from dataclasses import dataclass, replace
 
-from fencepost.model.config import KafkaConfig
 from fencepost.model.effective_config import EffectiveConfig
 from fencepost.model.kernel.simulation import Physics
 
@@ -34,7 +33,7 @@ def quiet_us(mode: str, effective: EffectiveConfig, world: Physics) -> int:
     connections_us = max(
         2 * world.connection_break_us, config.controller_socket_timeout_us, config.replica_socket_timeout_us)
     if mode == "zk":
-        quorum_us, brokers_us = _ensemble_us(effective), _registrations_us(config)
+        quorum_us, brokers_us = _ensemble_us(effective), _registrations_us(effective)
     else:
         quorum_us = 3 * (config.controller_quorum_fetch_timeout_us + 2 * config.controller_quorum_election_timeout_us
                          + config.controller_quorum_election_backoff_max_us)
@@ -51,9 +50,9 @@ def _ensemble_us(effective: EffectiveConfig) -> int:
     return 2 * (servers_us + zookeeper.max_notification_interval_us) + 3 * zookeeper.client_spin_delay_us
 
 
-def _registrations_us(config: KafkaConfig) -> int:
+def _registrations_us(effective: EffectiveConfig) -> int:
     """Old sessions run out, restarted brokers register, a controller fails over, and perhaps once more."""
-    return 3 * config.zookeeper_session_timeout_us + config.controlled_shutdown_retry_backoff_us
+    return 3 * effective.zookeeper_session_timeout_us + effective.kafka.controlled_shutdown_retry_backoff_us
 
 
 @dataclass(frozen=True, slots=True)

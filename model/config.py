@@ -167,7 +167,8 @@ class OldConsumerConfig:
 class ZooKeeperConfig:
     """A ZooKeeper server's configuration (zoo.cfg, defaults of 3.8), and what its clients' library fixes.
 
-    Session time-outs that clients ask for are forced into 2 to 20 ticks. A client that has tried every server waits
+    Session time-outs that clients ask for are forced into 2 to 20 ticks, or what is set instead of either (-1: nothing
+    is). A client that has tried every server waits
     for `client_spin_delay_us` before the next round, and up to as long before any attempt but its first.
     `read_work_us` is what a read takes the server that answers it, `write_work_us` what a write takes the leader.
     """
@@ -175,9 +176,23 @@ class ZooKeeperConfig:
     tick_time_us: int = _ms("tickTime", 2000, 200, low=2)
     init_limit_ticks: int = _number("initLimit", 10, low=1)
     sync_limit_ticks: int = _number("syncLimit", 5, low=1)
-    snap_count: int = _number("zookeeper.snapCount", 100_000, 200, low=2)
-    min_notification_interval_us: int = _ms("zookeeper.fastleader.minNotificationInterval", 200, 20, low=1)
-    max_notification_interval_us: int = _ms("zookeeper.fastleader.maxNotificationInterval", 60_000, 1000, low=1)
+    min_session_timeout_us: int = _ms("minSessionTimeout", -1, low=-1)
+    max_session_timeout_us: int = _ms("maxSessionTimeout", -1, low=-1)
+    snap_count: int = _number("snapCount", 100_000, 200, low=2)
+    min_notification_interval_us: int = _ms("fastleader.minNotificationInterval", 200, 20, low=1)
+    max_notification_interval_us: int = _ms("fastleader.maxNotificationInterval", 60_000, 1000, low=1)
     client_spin_delay_us: int = _ms("fencepost.zookeeper.client.spin.delay.ms", 1000, 100)
+
+    def session_timeout_us(self, asked_us: int) -> int:
+        """The time-out that a client gets which asks for one, in microseconds."""
+        shortest_us, longest_us = self.session_bounds_us
+        return max(shortest_us, min(longest_us, asked_us))
+
+    @property
+    def session_bounds_us(self) -> tuple[int, int]:
+        """The shortest and the longest time-out that a client gets."""
+        return (
+            2 * self.tick_time_us if self.min_session_timeout_us < 0 else self.min_session_timeout_us,
+            20 * self.tick_time_us if self.max_session_timeout_us < 0 else self.max_session_timeout_us)
     read_work_us: int = _us("fencepost.work.zookeeper.read.us")
     write_work_us: int = _us("fencepost.work.zookeeper.write.us")

@@ -19,13 +19,17 @@ from fencepost.model.properties import (
     whole_number,
 )
 from fencepost.model.properties_file import Property, PropertyError
+from fencepost.model.zookeeper_properties import check_zookeeper_value, zookeeper_fields
 
 PROFILES = ("campaign", "kafka-defaults")
+#: No property of the ensemble's.
+NOTHING_GIVEN: Mapping[str, str] = MappingProxyType({})
 
 _REPLICATION = "default.replication.factor"
 _OFFSETS_REPLICATION = "offsets.topic.replication.factor"
 _MIN_ISR = "min.insync.replicas"
 _FENCING = "fencepost.offsets.zookeeper.fencing"
+_NOTIFICATIONS = ("fastleader.minNotificationInterval", "fastleader.maxNotificationInterval")
 
 #: (name, relation, name): the first value must be less than, or at most, the second.
 _ORDERED = (
@@ -47,7 +51,7 @@ _ORDERED = (
 class EffectiveConfig:
     """What a run uses: the model's configuration, and the same by Kafka's names and in Kafka's units.
 
-    zookeeper: the profile's; it is not Kafka's to set. consumer: as before 0.9, in ZooKeeper mode.
+    zookeeper_properties: the ensemble's, by ZooKeeper's names. consumer: as before 0.9, in ZooKeeper mode.
     """
 
     kafka: KafkaConfig
@@ -56,15 +60,23 @@ class EffectiveConfig:
     consumer: OldConsumerConfig
     properties: dict[str, str]
     consumer_properties: dict[str, str]
+    zookeeper_properties: dict[str, str]
+
+    @property
+    def zookeeper_session_timeout_us(self) -> int:
+        """What the ensemble grants a broker that asks for zookeeper.session.timeout.ms."""
+        return self.zookeeper.session_timeout_us(self.kafka.zookeeper_session_timeout_us)
 
 
 def effective_config(
-    profile: str, given: Mapping[str, str], brokers: int, consumer: Mapping[str, str] = MappingProxyType({})
+    profile: str, given: Mapping[str, str], brokers: int, consumer: Mapping[str, str] = NOTHING_GIVEN,
+    zookeeper: Mapping[str, str] = NOTHING_GIVEN,
 ) -> EffectiveConfig:
     """The configuration of a run.
 
     profile: one of PROFILES. given: modelled properties by Kafka's names. brokers: how many there are.
     consumer: modelled properties of the consumer before 0.9.
+    zookeeper: modelled properties of the ensemble, by ZooKeeper's names.
     Raises PropertyError when values contradict each other or the number of brokers.
     """
     values: dict[str, Any] = {}
@@ -77,12 +89,13 @@ def effective_config(
         fits = values[low] < values[high] if relation == "less than" else values[low] <= values[high]
         if not fits:
             raise _contradiction(low, relation, high, values, given, profile)
-    old = _old_consumer(profile, consumer)
+    old, ensemble = _old_consumer(profile, consumer), _ensemble_values(profile, zookeeper)
     return EffectiveConfig(
         KafkaConfig(**_of(KafkaConfig, values)), ClientConfig(**_of(ClientConfig, values)),
-        _zookeeper_config(profile), OldConsumerConfig(**_of(OldConsumerConfig, old)),
+        ZooKeeperConfig(**_of(ZooKeeperConfig, ensemble)), OldConsumerConfig(**_of(OldConsumerConfig, old)),
         {name: property_text(name, value) for name, value in values.items()},
         {name: field_text(item, old[name]) for name, item in old_consumer_fields().items()},
+        {name: field_text(item, ensemble[name]) for name, item in zookeeper_fields().items()},
     )
 
 
@@ -150,11 +163,29 @@ def _old_consumer(profile: str, given: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def _zookeeper_config(profile: str) -> ZooKeeperConfig:
+def _ensemble_values(profile: str, given: Mapping[str, str]) -> dict[str, Any]:
+    """By ZooKeeper's names; refuses, as it does, sessions whose shortest time-out is above the longest."""
     values: dict[str, Any] = {
-        item.name: item.metadata["campaign"] if profile == "campaign" else item.default
-        for item in fields(ZooKeeperConfig)}
-    return ZooKeeperConfig(**values)
+        name: item.metadata["campaign"] if profile == "campaign" else item.default
+        for name, item in zookeeper_fields().items()}
+    for name, text in given.items():
+        values[name] = check_zookeeper_value(Property(name, text, "given"))
+    config = ZooKeeperConfig(**_of(ZooKeeperConfig, values))
+    shortest_us, longest_us = config.session_bounds_us
+    if shortest_us > longest_us:
+        first, other = ("min", "at most max") if "minSessionTimeout" in given else ("max", "at least min")
+        bounds = {"min": shortest_us // 1000, "max": longest_us // 1000}
+        raise PropertyError(
+            f"{first}SessionTimeout={bounds[first]}: allowed is a value {other}SessionTimeout ({bounds[other[-3:]]}; "
+            f"where they are not given they are 2 and 20 times tickTime)")
+    low, high = _NOTIFICATIONS
+    if values[low] > values[high]:
+        first, second = (low, high) if low in given else (high, low)
+        relation = "at most" if first == low else "at least"
+        raise PropertyError(
+            f"{first}={field_text(zookeeper_fields()[first], values[first])}: allowed is a value {relation} {second} "
+            f"({field_text(zookeeper_fields()[second], values[second])})")
+    return values
 
 
 def _of(config: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

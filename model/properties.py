@@ -8,7 +8,7 @@ its value and what is allowed. How values go together is the work of `fencepost.
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
@@ -163,7 +163,7 @@ def check_value(item: Property) -> int | bool | str:
 def check_old_consumer_value(item: Property) -> int | bool | str:
     """As `check_value`, for a property of the consumer before 0.9."""
     if item.name == "offsets.storage" and item.value not in ("kafka", "zookeeper"):
-        raise _refused(item, "kafka or zookeeper")
+        raise refused(item, "kafka or zookeeper")
     return _checked(item, old_consumer_fields()[item.name])
 
 
@@ -171,30 +171,38 @@ def _checked(item: Property, holder: "Field[Any]") -> int | bool | str:
     metadata = holder.metadata
     unit = metadata["unit"]
     if unit == "flag":
-        if item.value.lower() not in ("true", "false"):
-            raise _refused(item, "true or false")
-        return item.value.lower() == "true"
+        return check_flag(item)
     if unit == "text":
         return _check_text(item)
-    highest = 2**63 - 1 if item.name in _LONGS else 2**31 - 1
-    unit_words = {"ms": " (milliseconds)", "s": " (seconds)"}.get(unit, "")
-    allowed = f"a whole number from {metadata['low']} to {highest}{unit_words}"
+    return check_number(item, metadata, 2**63 - 1 if item.name in _LONGS else 2**31 - 1)
+
+
+def check_flag(item: Property) -> bool:
+    """Whether it is set. Raises PropertyError when it is neither true nor false."""
+    if item.value.lower() not in ("true", "false"):
+        raise refused(item, "true or false")
+    return item.value.lower() == "true"
+
+
+def check_number(item: Property, metadata: Mapping[str, Any], highest: int) -> int:
+    """The number in the model's units, by its field's metadata. Raises PropertyError for none, or one out of range."""
+    unit_words = {"ms": " (milliseconds)", "s": " (seconds)"}.get(metadata["unit"], "")
     number = whole_number(item.value)
     if number is None or not metadata["low"] <= number <= highest:
-        raise _refused(item, allowed)
+        raise refused(item, f"a whole number from {metadata['low']} to {highest}{unit_words}")
     return number * int(metadata["scale"])
 
 
 def _check_text(item: Property) -> str:
     if item.name == "authorizer.class.name" and item.value not in ("", STANDARD_AUTHORIZER):
-        raise _refused(item, f"{STANDARD_AUTHORIZER}, or nothing for no authorisation")
+        raise refused(item, f"{STANDARD_AUTHORIZER}, or nothing for no authorisation")
     if item.name == "super.users":
         for principal in filter(None, item.value.split(";")):
             kind, _, name = principal.partition(":")
             if not kind.strip() or not name.strip():
-                raise _refused(item, "a list of principals such as User:admin;User:ops")
+                raise refused(item, "a list of principals such as User:admin;User:ops")
     if item.name == "inter.broker.protocol.version" and protocol_version(item.value) is None:
-        raise _refused(item, "a version such as 3.9, 2.6 or 2.7-IV1")
+        raise refused(item, "a version such as 3.9, 2.6 or 2.7-IV1")
     return item.value
 
 
@@ -212,9 +220,9 @@ def _check_unmodelled_value(item: Property) -> None:
     if item.value.startswith("${"):
         return
     if item.name.endswith(_FLAG_ENDINGS) and item.value.lower() not in ("true", "false"):
-        raise _refused(item, "true or false")
+        raise refused(item, "true or false")
     if item.name.endswith(_INTEGER_ENDINGS) and whole_number(item.value) is None:
-        raise _refused(item, "a whole number")
+        raise refused(item, "a whole number")
 
 
 def whole_number(text: str) -> int | None:
@@ -223,7 +231,8 @@ def whole_number(text: str) -> int | None:
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 20 else None
 
 
-def _refused(item: Property, allowed: str) -> PropertyError:
+def refused(item: Property, allowed: str) -> PropertyError:
+    """The error that names the property, its value and what is allowed."""
     return PropertyError(f"{item.origin}: {item.name}={item.value}: allowed is {allowed}")
 
 

@@ -43,6 +43,8 @@ _SPEC_OPTIONS = (
     click.option("--bug", "bugs", multiple=True, metavar="ID", help="Switch a known bug on (see `fencepost bugs`)."),
     click.option("--schedule", type=path_type(), help="A JSON file with the faults, as spec.json has them."),
     click.option("--server-properties", type=path_type(), help="A server.properties file, as Kafka reads it."),
+    click.option("--zookeeper-properties", type=path_type(),
+                 help="A zookeeper.properties (zoo.cfg) file, as ZooKeeper reads it, with --mode zk."),
     click.option("--topic-config", multiple=True, metavar="NAME=VALUE", help="A property of the topics."),
     click.option("--consumer-property", multiple=True, metavar="NAME=VALUE",
                  help="A property of consumers before Kafka 0.9, with --mode zk (offsets.storage=zookeeper)."),
@@ -75,14 +77,18 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
         read_topic_properties,
     )
     from fencepost.model.properties_file import read_properties_file
+    from fencepost.model.zookeeper_properties import GivenZooKeeper, read_zookeeper_properties
 
-    server = GivenProperties()
+    server, ensemble = GivenProperties(), GivenZooKeeper()
     if options["server_properties"] is not None:
         server = read_server_properties(read_properties_file(options["server_properties"]))
+    if options["zookeeper_properties"] is not None:
+        path = options["zookeeper_properties"]
+        ensemble = read_zookeeper_properties(read_properties_file(path), str(path))
     topics = read_topic_properties(_named(options["topic_config"], "--topic-config", "min.insync.replicas=2"))
     consumers = read_old_consumer_properties(
         _named(options["consumer_property"], "--consumer-property", "offsets.storage=zookeeper"))
-    shape = _shape(options, node_shape(server), str(options["server_properties"]))
+    shape = _shape(options, node_shape(server), str(options["server_properties"]), ensemble)
     check_shape(shape, "options")
     faults = None
     if options["schedule"] is not None:
@@ -91,17 +97,17 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
         seed=seed, mode=options["mode"], profile=options["profile"], shape=shape, duration_us=options["duration"],
         properties=server.modelled, topic_config=topics.modelled, consumer_config=consumers.modelled,
         bugs=tuple(dict.fromkeys(options["bugs"])),
-        excuses=not options["no_excuses"], faults=faults,
+        excuses=not options["no_excuses"], faults=faults, zookeeper_properties=ensemble.modelled,
     )
     check_spec(spec, str(options["schedule"] or "options"))
     composer_with(spec.bugs, spec.mode)
     if spec.duration_us < 1_000_000:
         raise InputError("--duration: allowed is at least 1s, for a cluster needs that long to start")
-    return spec, [*server.not_modelled, *topics.not_modelled, *consumers.not_modelled]
+    return spec, [*server.not_modelled, *ensemble.not_modelled, *topics.not_modelled, *consumers.not_modelled]
 
 
-def _shape(options: dict[str, Any], said: Any, source: str) -> Any:
-    """The options' numbers, or else what the server.properties file says; they must not contradict each other."""
+def _shape(options: dict[str, Any], said: Any, source: str, ensemble: Any) -> Any:
+    """The options' numbers, or else what the properties files say; they must not contradict each other."""
     from fencepost.model.shape import Shape
 
     if options["mode"] == "zk":
@@ -111,11 +117,15 @@ def _shape(options: dict[str, Any], said: Any, source: str) -> Any:
         if said.combined is not None or said.controllers is not None:
             raise InputError(f"{source}: process.roles and controller.quorum.voters are KRaft's: allowed with "
                              "--mode zk is a file without them")
+        if None not in (options["zookeepers"], ensemble.servers) and options["zookeepers"] != ensemble.servers:
+            raise InputError(f"{ensemble.source}: it names {ensemble.servers} servers that vote: allowed with "
+                             f"--zookeepers {options['zookeepers']} are as many")
         return Shape(
             brokers=_first_given(options["brokers"], 3), clients=options["clients"],
-            zookeepers=_first_given(options["zookeepers"], 3))
-    if options["zookeepers"] is not None:
-        raise InputError("--zookeepers: allowed only with --mode zk")
+            zookeepers=_first_given(options["zookeepers"], ensemble.servers, 3))
+    for name in ("zookeepers", "zookeeper_properties"):
+        if options[name] is not None:
+            raise InputError(f"--{name.replace('_', '-')}: allowed only with --mode zk")
     combined = options["combined"] or bool(said.combined)
     if options["combined"] and said.combined is False:
         raise InputError(f"{source}: process.roles has one role: allowed with --combined is broker,controller")

@@ -86,7 +86,7 @@ class ClientService:
         self.upstream: Upstream | None = None
         self._node = node
         self._tree = tree
-        self._tick_time_us = config.tick_time_us
+        self._config = config
         self._read_work_us = config.read_work_us
         self._labour = Labour(node)
         self._next_session_id = (node.node_id << 40) + node.now_us
@@ -121,8 +121,8 @@ class ClientService:
         return last_zxid_seen > self._tree.last_zxid
 
     def negotiated_timeout_us(self, asked_us: int) -> int:
-        """The session time-out: what was asked, within 2 to 20 ticks."""
-        return max(2 * self._tick_time_us, min(20 * self._tick_time_us, asked_us))
+        """The session time-out: what was asked, within the configured bounds."""
+        return self._config.session_timeout_us(asked_us)
 
     def is_answered_here(self, operation: Operation) -> bool:
         """Whether a request needs nothing but its turn: a read, or a sync at the leader."""
