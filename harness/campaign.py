@@ -141,8 +141,9 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_campaign(order: Order, progress: Progress) -> Campaign:
-    """Run a campaign; `progress` is called after every seed. Ctrl-C ends it with what it has.
+def run_campaign(order: Order, progress: Progress, deadline: float | None = None) -> Campaign:
+    """Run a campaign; `progress` is called after every seed. Ctrl-C ends it with what it has, and so does the deadline
+    (in seconds of the monotonic clock).
 
     Raises StoreError when the store cannot be written, InputError when the spec cannot be run.
     """
@@ -159,6 +160,9 @@ def run_campaign(order: Order, progress: Progress) -> Campaign:
             campaign.deaths = pool.deaths
             progress(campaign)
             if _is_over(campaign, pool):
+                break
+            if deadline is not None and time.monotonic() > deadline:
+                campaign.stopped = "the time was up"
                 break
     except KeyboardInterrupt:
         campaign.interrupted = True

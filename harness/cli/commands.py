@@ -7,7 +7,7 @@ import click
 
 from fencepost.harness.cli.options import build_spec, path_type, read_duration_option, spec_options
 from fencepost.harness.words import read_duration
-from fencepost.histories.errors import EXIT_CODES, EXIT_CRASH, EXIT_INVALID, EXIT_VALID, InputError
+from fencepost.histories.errors import EXIT_CODES, EXIT_CRASH, EXIT_INVALID, EXIT_UNKNOWN, EXIT_VALID, InputError
 
 
 @click.command()
@@ -115,11 +115,16 @@ def shrink(run_dir: Path, rule: str | None, budget: int, store: Path | None, as_
     return EXIT_VALID
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--mode", help="Only the bugs of this mode.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of text.")
-def bugs(mode: str | None, as_json: bool) -> int:
-    """List the known bugs that --bug can switch on."""
+@click.pass_context
+def bugs(context: click.Context, mode: str | None, as_json: bool) -> int:
+    """List the known bugs that --bug can switch on; or `hunt` them."""
+    if context.invoked_subcommand is not None:
+        if mode is not None or as_json:
+            raise InputError(f"{'--json' if as_json else '--mode'}: allowed is after {context.invoked_subcommand}")
+        return EXIT_VALID
     from fencepost.harness.cli import output
     from fencepost.model.bugs.catalogue import all_bugs
 
@@ -128,3 +133,32 @@ def bugs(mode: str | None, as_json: bool) -> int:
         raise InputError(f"--mode {mode}: no known bug is of that mode")
     output.print_bugs(known, as_json)
     return EXIT_VALID
+
+
+@bugs.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--mode", type=click.Choice(["kraft", "zk"]), help="Only the bugs of this mode.")
+@click.option("--budget", callback=read_duration_option, default="5m", show_default=True,
+              help="Wall-clock time for each bug, to find it and to shrink what was found.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many processes.  [default: one a processor]")
+@click.option("--store", type=path_type(), default="store", show_default=True, help="Where runs are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def hunt(
+    ids: tuple[str, ...], mode: str | None, budget: int, jobs: int | None, store: Path, as_json: bool
+) -> int:
+    """Run the default campaign against each bug until it is found, and shrink what was found."""
+    from fencepost.harness.campaign import available_cpus, check_store
+    from fencepost.harness.cli import hunt_output
+    from fencepost.harness.hunt import hunt as hunts
+    from fencepost.model.bugs.catalogue import all_bugs, find_bug
+
+    known = all_bugs()
+    hunted = [find_bug(bug_id, known[bug_id].mode if bug_id in known else "kraft") for bug_id in ids or known]
+    hunted = [bug for bug in hunted if bug.mode in ("kraft", "zk", "any") and mode in (None, bug.mode)]
+    if not hunted:
+        raise InputError(f"--mode {mode}: none of these bugs is of that mode")
+    check_store(store)
+    with hunt_output.progress() as show:
+        done = list(hunts(hunted, jobs or available_cpus(), store, budget / 1_000_000, show.searching, show.shrinking))
+    hunt_output.print_hunted(done, as_json)
+    return EXIT_VALID if len(done) == len(hunted) and all(one.rule is not None for one in done) else EXIT_UNKNOWN

@@ -30,7 +30,7 @@ def progress() -> Iterator[Callable[[Shrinker], None]]:
         yield _Plain(errors).show
         return
     with Live(Text("shrinking"), console=errors, transient=True, refresh_per_second=4) as live:
-        yield lambda shrinker: live.update(Text(_progress_words(shrinker)))
+        yield lambda shrinker: live.update(Text(progress_words(shrinker)))
 
 
 class _Plain:
@@ -44,10 +44,11 @@ class _Plain:
         """Called after every run."""
         if time.monotonic() - self._told >= PLAIN_INTERVAL:
             self._told = time.monotonic()
-            self._errors.print(Text(_progress_words(shrinker)), soft_wrap=True)
+            self._errors.print(Text(progress_words(shrinker)), soft_wrap=True)
 
 
-def _progress_words(shrinker: Shrinker) -> str:
+def progress_words(shrinker: Shrinker) -> str:
+    """How far a shrinker is, in one line."""
     rate = shrinker.runs / max(0.001, time.monotonic() - shrinker.began)
     return (f"shrinking {shrinker.rule}   {count(shrinker.runs, 'run')}   {rate:.1f}/s   at most "
             f"{clock(shrinker.seconds_left)} left   {sizes(shrinker.before, shrinker.size)}")
