@@ -171,7 +171,7 @@ def test_the_text_of_a_campaign(order, capsys):
 
 def test_the_json_of_a_campaign(order, capsys):
     campaign = run_campaign(replace(order, first=6, seeds=3), quiet)
-    campaign_output.print_json(campaign)
+    campaign_output.print_json(campaign, {})
     data = json.loads(capsys.readouterr().out)
     assert data["verdict"] == "invalid"
     assert data["digest"] == campaign.digest
