@@ -51,6 +51,9 @@ KINDS: list[tuple[Model, st.SearchStrategy[tuple[str, Any, Any]]]] = [
     (Counter(), st.one_of(
         st.tuples(st.just("add"), st.integers(1, 2), st.none()), st.tuples(st.just("reset"), st.none(), st.none()),
         st.tuples(st.sampled_from(["read", "take"]), st.none(), _VALUE))),
+    (models.Counter(), st.one_of(
+        st.tuples(st.just("add"), st.integers(-1, 2), st.none()), st.tuples(st.just("read"), st.none(), _VALUE),
+        st.tuples(st.sampled_from(["add-and-get", "get-and-add"]), st.integers(0, 2), _VALUE))),
     (models.FifoQueue(), st.one_of(
         st.tuples(st.just("enqueue"), _VALUE, st.none()),
         st.tuples(st.just("dequeue"), st.none(), st.one_of(st.none(), _VALUE)))),

@@ -196,6 +196,58 @@ def test_a_wrong_hint_is_told(hint: str) -> None:
         linearizable(history, wrong, engine="compiled")
 
 
+class Adding(HintedRegister):
+    """A counter of which a subclass may say wrong things."""
+
+    def step(self, state: Any, operation: Operation) -> Any:
+        return models.Counter().step(state, operation)
+
+    def overwrites(self, operation: Operation) -> bool:
+        return False
+
+    def observed(self, operation: Operation) -> Any:
+        return ()
+
+    def rename(self, operation: Operation, observed: Any) -> Operation:
+        return operation
+
+    def readonly(self, operation: Operation) -> bool:
+        return operation.f == "read"
+
+    def adds(self, operation: Operation) -> tuple[int, int | None] | None:
+        return models.Counter().adds(operation)
+
+
+@pytest.mark.parametrize("engine", ["pure", pytest.param("compiled", marks=built)])
+@pytest.mark.parametrize(("hint", "words"), [
+    ((2, None), "an addition of 2, but in state 0 it turns this into 1"),
+    ((1, 5), "an addition of 1, but in state 0 it turns this into 1"),
+    ((1, None), None),
+])
+def test_a_wrong_addition_is_told(engine: Any, hint: tuple[int, int | None], words: str | None) -> None:
+    class Wrong(Adding):
+        def adds(self, operation: Operation) -> tuple[int, int | None] | None:
+            return hint if operation.f == "add" else super().adds(operation)
+
+    history = [Operation(0, 1, "add", 1), Operation(2, 3, "read", None, 1)]
+    if words is None:
+        assert linearizable(history, Wrong(), engine=engine).verdict == "valid"
+    else:
+        with pytest.raises(ValueError, match=words):
+            linearizable(history, Wrong(), engine=engine)
+
+
+@pytest.mark.parametrize("engine", ["pure", pytest.param("compiled", marks=built)])
+@pytest.mark.parametrize("step", [1, 2**60, 2**61 - 1, 2**62, 2**63 - 1, 2**64, -2**63, -2**70])
+def test_numbers_of_any_size_are_added(engine: Any, step: int) -> None:
+    history = [one for n in range(1_500) for one in (
+        Operation(4 * n, 4 * n + 3, "add", step), Operation(4 * n + 2, 4 * n + 5, "read", None, step * n),
+        Operation(4 * n + 2, 4 * n + 5, "get-and-add", 0, step * (n + 1)))]
+    assert linearizable(history, models.Counter(), engine=engine).verdict == "valid"
+    history[-1] = history[-1]._replace(result=step * 1_501)
+    assert linearizable(history, models.Counter(), engine=engine).verdict == "invalid"
+
+
 @built
 def test_an_error_in_the_model_comes_through() -> None:
     class Broken(HintedRegister):

@@ -14,6 +14,9 @@ Optional hints, found by name on the model. A wrong one raises ValueError as soo
         For values that are only stored and compared: which values the operation tells apart from others (what a read
         returned, what a compare-and-set expected, whether or not it succeeded), and the operation with each value that
         it stores and that nobody observes replaced by `UNOBSERVED`. Give both or neither.
+    adds(operation) -> tuple[int, int | None] | None
+        For a model whose states are whole numbers: (amount, before) of an operation that adds the amount and is refused
+        unless the state is `before` (None: it is never refused); None for any other. The compiled search reckons by it.
     as_whole() -> Model
         For an object that can be judged part by part or as one: the model for the latter, whose hints hold there.
     near_linear(operations) -> PartOutcome | None

@@ -18,6 +18,7 @@ class Transitions:
     samples, pure, target: by class: an operation of it, whether it is read-only, and the state that it leaves if it is
         a blind overwrite (else None).
     renamed: whether VALUE renamed any of the classes.
+    sums: by class, what it adds and where, for one that does nothing else (see `adds` in operation.py).
     originals: by class, the operation before VALUE renamed it, else None.
     states, values: the number of each state, and the state of each number; real: one that the original operations lead
         to, by which the renaming is checked.
@@ -31,12 +32,14 @@ class Transitions:
         self.target: list[int | None] = []
         self.memo: list[dict[int, int]] = []
         self.originals: list[Operation | None] = []
+        self.sums: list[tuple[int, int | None] | None] = []
         self._classes: dict[Hashable, int] = {}
         self.states: dict[Any, int] = {}
         self.values: list[Any] = []
         self.real: list[Any] = []
         self.renamed = False
         self._overwrites = getattr(model, "overwrites", None)
+        self._adds = getattr(model, "adds", None)
         initial = model.init()
         self.initial = self._state(initial, initial)
 
@@ -51,6 +54,7 @@ class Transitions:
             self.pure.append(self.model.readonly(operation))
             self.target.append(None)
             self.originals.append(None if original == operation else original)
+            self.sums.append(self._adds(operation) if self._adds is not None and original is None else None)
             self.renamed = self.renamed or self.originals[-1] is not None
             if self._overwrites is not None and self._overwrites(operation):
                 self.target[class_id] = self.ask(self.initial, class_id)
@@ -80,8 +84,18 @@ class Transitions:
         if target is not None and number != target:
             words = "it is refused" if refused else f"it turns this into {after!r}, not {self.values[target]!r}"
             raise self._wrong("overwriting", sample, state, words)
+        if self.sums[class_id] is not None:
+            self._check_sum(self.sums[class_id], state, after, sample)
         self.memo[class_id][state] = number
         return number
+
+    def _check_sum(self, hint: Any, state: int, after: Any, sample: Operation) -> None:
+        amount, before = hint
+        refused = isinstance(after, Inconsistent)
+        expected = before is not None and before != self.values[state]
+        if refused is not expected or not (refused or after == self.values[state] + amount):
+            words = "it is refused" if refused else f"it turns this into {after!r}"
+            raise self._wrong(f"an addition of {amount}", sample, state, words)
 
     def _state(self, value: Any, real: Any) -> int:
         number = self.states.get(value)

@@ -47,6 +47,17 @@ class Counter(SequentialModel):
         return Inconsistent(f"its {operation.f} gave {operation.result!r} but should have given {value}"
                             if operation.f != "read" else f"read {operation.result!r} but the counter is at {value}")
 
+    def adds(self, operation: Operation) -> tuple[int, int | None] | None:
+        """See `operation`; what inherits from this may step otherwise, and is asked."""
+        if type(self) is not Counter or operation.f not in ("read", "add", "add-and-get", "get-and-add"):
+            return None
+        amount = 0 if operation.f == "read" else operation.argument
+        if operation.crashed or operation.f == "add":
+            return (amount, None) if isinstance(amount, int) else None
+        if not isinstance(amount, int) or not isinstance(operation.result, int):
+            return None
+        return amount, operation.result - amount if operation.f == "add-and-get" else operation.result
+
     def readonly(self, operation: Operation) -> bool:
         """Reads."""
         return operation.f == "read"

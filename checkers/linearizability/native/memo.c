@@ -2,6 +2,7 @@
 #include "search.h"
 
 #define FIRST_PLACES 1024
+#define MOST (INT64_MAX / 4) /* beyond that, numbers are left to Python */
 
 static int grow(Memo *memo) {
     size_t places = memo->places ? 2 * memo->places : FIRST_PLACES;
@@ -28,6 +29,17 @@ static int grow(Memo *memo) {
     return 0;
 }
 
+/* `adds` of ../operation.py: (amount, before), before None where no state is refused; None where it does not add. */
+static void take_sum(Class *class, PyObject *sum) {
+    if (sum == Py_None) return;
+    PyObject *before = PyTuple_GET_ITEM(sum, 1);
+    int is_big, is_big_too = 0;
+    class->amount = PyLong_AsLongLongAndOverflow(PyTuple_GET_ITEM(sum, 0), &is_big);
+    class->has_before = before != Py_None;
+    if (class->has_before) class->before = PyLong_AsLongLongAndOverflow(before, &is_big_too);
+    class->adds = !is_big && !is_big_too && -MOST <= class->amount && class->amount <= MOST;
+}
+
 /* Take over the classes that the transitions have beyond those known here. */
 static int take_classes(Memo *memo) {
     PyObject *pure = memo->pure, *target = memo->target;
@@ -44,7 +56,8 @@ static int take_classes(Memo *memo) {
     for (int i = memo->class_count; i < count && !PyErr_Occurred(); i++) {
         PyObject *leaves = PyList_GET_ITEM(target, i);
         int32_t state = leaves == Py_None ? REFUSED : (int32_t)PyLong_AsLong(leaves);
-        memo->classes[i] = (Class){state, (char)PyObject_IsTrue(PyList_GET_ITEM(pure, i))};
+        memo->classes[i] = (Class){.target = state, .pure = (char)PyObject_IsTrue(PyList_GET_ITEM(pure, i))};
+        take_sum(&memo->classes[i], PyList_GET_ITEM(memo->sums, i));
         memo->class_count = i + 1;
     }
     return PyErr_Occurred() ? FAILED : 0;
@@ -76,7 +89,8 @@ Memo *memo_new(PyObject *transitions, PyObject *inconsistent) {
     memo->originals = memo->target ? list_of(transitions, "originals") : NULL;
     memo->values = memo->originals ? list_of(transitions, "values") : NULL;
     memo->real = memo->values ? list_of(transitions, "real") : NULL;
-    PyObject *initial = memo->real ? PyObject_GetAttrString(transitions, "initial") : NULL;
+    memo->sums = memo->real ? list_of(transitions, "sums") : NULL;
+    PyObject *initial = memo->sums ? PyObject_GetAttrString(transitions, "initial") : NULL;
     if (initial) memo->initial = (int32_t)PyLong_AsLong(initial);
     Py_XDECREF(initial);
     Py_XDECREF(model);
@@ -91,9 +105,10 @@ void memo_release(Memo *memo) {
     if (!memo || --memo->references) return;
     Py_XDECREF(memo->transitions);
     PyObject *held[] = {memo->ask, memo->step, memo->inconsistent, memo->samples, memo->originals, memo->states,
-                        memo->values, memo->real, memo->class_of, memo->pure, memo->target};
+                        memo->values, memo->real, memo->class_of, memo->pure, memo->target, memo->sums};
     for (size_t i = 0; i < sizeof held / sizeof *held; i++) Py_XDECREF(held[i]);
     PyMem_Free(memo->classes);
+    PyMem_Free(memo->wholes);
     PyMem_Free(memo->keys);
     PyMem_Free(memo->after);
     PyMem_Free(memo);
@@ -146,10 +161,69 @@ static int32_t ask(Memo *memo, int32_t state, int32_t class_id) {
     return number == FAILED || agrees ? number : ask_fully(memo, state, class_id);
 }
 
-int32_t memo_ask(Memo *memo, int32_t state, int32_t class_id) {
+/* The number that a state is; 0 where it cannot be reckoned with here. */
+static int whole_of(Memo *memo, int32_t state, int64_t *number) {
+    PyObject *value = PyList_GET_ITEM(memo->values, state);
+    int is_big;
+    if (!PyLong_CheckExact(value)) return 0;
+    *number = PyLong_AsLongLongAndOverflow(value, &is_big);
+    return !is_big && -MOST < *number && *number < MOST;
+}
+
+/* Note the numbers of all states that are known by now, up to the first that has none. */
+static int take_wholes(Memo *memo) {
+    int32_t count = (int32_t)PyList_GET_SIZE(memo->values);
+    if (count > memo->whole_room) {
+        size_t room = 2 * (size_t)count + 32;
+        int64_t *wholes = PyMem_Realloc(memo->wholes, room * sizeof *wholes);
+        if (!wholes) {
+            PyErr_NoMemory();
+            return FAILED;
+        }
+        memo->wholes = wholes;
+        memo->whole_room = (int32_t)room;
+    }
+    while (memo->whole_count < count && whole_of(memo, memo->whole_count, &memo->wholes[memo->whole_count]))
+        memo->whole_count++;
+    return 0;
+}
+
+/* The answer of a class that adds, into `after`; 0 where it cannot be reckoned here. */
+static int add(Memo *memo, int32_t state, const Class *class, int32_t *after) {
+    if (take_wholes(memo) < 0) return FAILED;
+    if (state >= memo->whole_count) return 0;
+    int64_t number = memo->wholes[state];
+    *after = class->has_before && class->before != number ? REFUSED : state;
+    if (*after == REFUSED || !class->amount) return 1;
+    PyObject *sum = PyLong_FromLongLong(number + class->amount);
+    *after = sum ? number_of(memo, sum) : FAILED;
+    Py_XDECREF(sum);
+    return *after == FAILED ? FAILED : 1;
+}
+
+/* Whether an answer that was reckoned is held against the model's all the same: the first of a class that never
+ * refuses, and of the others (there may be as many as operations) each refusal and each acceptance that is the first,
+ * the second, the fourth and so on of its kind. */
+static int is_checked(Memo *memo, Class *class, int32_t after) {
+    uint64_t *count = after == REFUSED ? &memo->refusals : class->has_before ? &memo->acceptances : &class->additions;
+    ++*count;
+    return class->has_before ? (*count & (*count - 1)) == 0 : *count == 1;
+}
+
+/* Reckon the answer where that is possible, else ask. */
+static int32_t answer(Memo *memo, int32_t state, int32_t class_id) {
+    Class *class = &memo->classes[class_id];
+    int32_t after;
+    int is_reckoned = class->adds ? add(memo, state, class, &after) : 0;
+    if (is_reckoned < 0) return FAILED;
+    if (is_reckoned && !is_checked(memo, class, after)) return after;
     memo->asked++;
-    int32_t after = ask(memo, state, class_id);
-    if (after == FAILED) return FAILED;
+    return is_reckoned ? ask_fully(memo, state, class_id) : ask(memo, state, class_id);
+}
+
+int32_t memo_ask(Memo *memo, int32_t state, int32_t class_id) {
+    int32_t after = answer(memo, state, class_id);
+    if (after == FAILED || (after == REFUSED && memo->classes[class_id].adds)) return after;
     /* The model ran meanwhile, so the table may have changed: look for a free place only now. */
     if (10 * (memo->used + 1) > 6 * memo->places && grow(memo) < 0) return FAILED;
     uint64_t key = ((uint64_t)(uint32_t)state << 32 | (uint32_t)class_id) + 1;

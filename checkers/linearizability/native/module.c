@@ -5,7 +5,7 @@
 
 #include <structmember.h>
 
-#define INTERFACE 4 /* as in ../compiled.py */
+#define INTERFACE 5 /* as in ../compiled.py */
 
 /* --- Part --------------------------------------------------------------------------------------------------------- */
 

@@ -64,22 +64,29 @@ static inline uint64_t mix(uint64_t key) {
 
 typedef struct {
     int32_t target; /* the state a blind overwrite leaves; REFUSED for anything else */
-    char pure;
+    char pure, adds, has_before; /* adds: `amount`, where the state is `before` if that is given */
+    int64_t amount, before;
+    uint64_t additions; /* how often it was reckoned, where it never refuses */
 } Class;
 
 typedef struct {
     int references;
     PyObject *transitions; /* a Transitions of ../transitions.py; of it: */
-    PyObject *ask, *step, *inconsistent, *samples, *originals, *states, *values, *real, *class_of, *pure, *target;
+    PyObject *ask, *step, *inconsistent, *samples, *originals, *states, *values, *real, *class_of, *pure, *target,
+        *sums;
     int32_t initial;
     Class *classes;
     int class_count, class_room;
     uint64_t *keys; /* state << 32 | class, + 1; 0 is a free place */
     int32_t *after;
     size_t places, used;
+    int64_t *wholes; /* by state, the number that it is; of the first so many, while that is reckoned with */
+    int32_t whole_count, whole_room;
+    uint64_t refusals, acceptances; /* how many were reckoned */
     uint64_t asked; /* how often the model was asked */
 } Memo;
 
+#define KNOWN_REFUSALS 1024 /* after so many, refusals are reckoned at once */
 #define ASKING 4 /* asking the model is as much work as looking at so many configurations */
 
 Memo *memo_new(PyObject *transitions, PyObject *inconsistent);
@@ -90,6 +97,10 @@ int32_t memo_ask(Memo *memo, int32_t state, int32_t class_id);
 
 /* The state after an operation of the class, REFUSED, or FAILED. */
 static inline int32_t memo_next(Memo *memo, int32_t state, int32_t class_id) {
+    if (state < memo->whole_count && memo->refusals > KNOWN_REFUSALS) {
+        const Class *class = &memo->classes[class_id];
+        if (class->adds && class->has_before && class->before != memo->wholes[state]) return REFUSED;
+    }
     uint64_t key = ((uint64_t)(uint32_t)state << 32 | (uint32_t)class_id) + 1;
     for (size_t place = mix(key) & (memo->places - 1);; place = (place + 1) & (memo->places - 1)) {
         if (memo->keys[place] == key) return memo->after[place];
