@@ -1,6 +1,9 @@
 """Whole runs of ZooKeeper mode: clean seeds are valid, replay to the same digest, and known bugs are found."""
 
 import json
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -18,6 +21,17 @@ def test_a_clean_seed_is_valid_and_gives_the_same_history_again(seed: int) -> No
     assert first.verdict == "valid", [v.message for result in first.results for v in result.violations]
     again = run(spec_from_data(json.loads(json.dumps(first.spec.to_data())), "spec.json"))
     assert again.digest == first.digest
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "4242"])
+def test_another_process_gives_the_same_history(hash_seed: str) -> None:
+    code = ("from fencepost import RunSpec, run\n"
+            "print(run(RunSpec(seed=3, mode='zk', duration_us=6_000_000)).digest)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONHASHSEED": hash_seed})
+    result = run(RunSpec(seed=3, mode="zk", duration_us=6_000_000))
+    assert {event.f for event in result.events if event.type == "fault"} > {"heal", "quiet-end"}
+    assert done.stdout.strip() == result.digest
 
 
 def test_the_rules_of_both_modes_judge_and_the_quorums_own_do_not() -> None:
