@@ -170,7 +170,8 @@ class ZooKeeperConfig:
     Session time-outs that clients ask for are forced into 2 to 20 ticks, or what is set instead of either (-1: nothing
     is). A client that has tried every server waits
     for `client_spin_delay_us` before the next round, and up to as long before any attempt but its first.
-    `read_work_us` is what a read takes the server that answers it, `write_work_us` what a write takes the leader.
+    `read_work_us` is what a read takes the server that answers it, and `child_work_us` what each name in a list of
+    children adds; `write_work_us` is what a write takes the leader.
     """
 
     tick_time_us: int = _ms("tickTime", 2000, 200, low=2)
@@ -195,4 +196,5 @@ class ZooKeeperConfig:
             2 * self.tick_time_us if self.min_session_timeout_us < 0 else self.min_session_timeout_us,
             20 * self.tick_time_us if self.max_session_timeout_us < 0 else self.max_session_timeout_us)
     read_work_us: int = _us("fencepost.work.zookeeper.read.us")
+    child_work_us: int = _us("fencepost.work.zookeeper.child.us")
     write_work_us: int = _us("fencepost.work.zookeeper.write.us")

@@ -9,6 +9,7 @@ import click
 from fencepost import __version__
 from fencepost.harness.cli.check_command import check
 from fencepost.harness.cli.commands import bugs, campaign, replay, run, shrink
+from fencepost.harness.cli.compare_command import compare
 from fencepost.histories.errors import EXIT_BAD_ARGUMENTS, EXIT_CRASH, EXIT_UNKNOWN, FencepostError
 
 
@@ -26,7 +27,7 @@ def cli() -> None:
     """
 
 
-for command in (run, campaign, replay, shrink, check, bugs):
+for command in (run, campaign, replay, shrink, check, compare, bugs):
     cli.add_command(command)
 
 

@@ -88,6 +88,7 @@ class ClientService:
         self._tree = tree
         self._config = config
         self._read_work_us = config.read_work_us
+        self._child_work_us = config.child_work_us
         self._labour = Labour(node)
         self._next_session_id = (node.node_id << 40) + node.now_us
         self._connections: dict[Connection, ClientConnection] = {}
@@ -203,8 +204,13 @@ class ClientService:
         if connection is None or self.upstream is None:
             return
         self.upstream.touch(connection.session_id, connection.timeout_us)
-        work_us = self._read_work_us if self.is_answered_here(request.operation) else 0
-        self._labour.spend(work_us, self._take_request, connection, request)
+        self._labour.spend(self._work_us(request.operation), self._take_request, connection, request)
+
+    def _work_us(self, operation: Operation) -> int:
+        """What a request takes this server; a write takes the leader its time."""
+        if isinstance(operation, GetChildrenOp) and self._child_work_us:
+            return self._read_work_us + self._child_work_us * self._tree.child_count(operation.path)
+        return self._read_work_us if self.is_answered_here(operation) else 0
 
     def _take_request(self, connection: ClientConnection, request: ClientRequest) -> None:
         if connection.reply.connection not in self._connections or self.upstream is None:

@@ -1,0 +1,145 @@
+"""A comparison: every measurement asked for, in both modes, at each number of partitions.
+
+One process does one mode at one number of partitions: it starts the cluster once and branches off for each
+measurement, so that no measurement feels another. The figures are a function of the seed alone, whatever else is
+measured.
+
+A single fail-over takes what its draws and the moment give it. So each measurement is made at several moments and the
+median of each figure is taken; of large clusters, whose measurements cost minutes, one has to do.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from statistics import median_low
+from typing import NamedTuple
+
+from fencepost.harness.compare.branch import CAN_BRANCH, in_a_branch
+from fencepost.harness.compare.measurements import MEASUREMENTS, Figures
+from fencepost.harness.compare.scene import MODES, Scene
+from fencepost.harness.pool import Pool
+from fencepost.histories.errors import FencepostError
+
+#: So many trials, and one alone above so many partitions.
+TRIALS, MOST_PARTITIONS_FOR_TRIALS = 3, 20_000
+#: Each trial begins so much later than the one before: no multiple of any period in the cluster.
+STAGGER_US = 1_730_000
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for. partitions: ascending. what: names of measurements. jobs: how many processes."""
+
+    partitions: tuple[int, ...]
+    what: tuple[str, ...]
+    seed: int
+    jobs: int
+
+
+class Item(NamedTuple):
+    """The work of one process: one cluster."""
+
+    mode: str
+    partitions: int
+    what: tuple[str, ...]
+    seed: int
+
+
+class Measured(NamedTuple):
+    """One measurement. figures_us: see `measurements`, in virtual microseconds."""
+
+    what: str
+    mode: str
+    partitions: int
+    figures_us: Figures
+
+
+@dataclass(slots=True)
+class Comparison:
+    """A comparison under way, or done. started, ended: monotonic wall-clock seconds."""
+
+    order: Order
+    measured: list[Measured] = field(default_factory=list)
+    started: float = 0.0
+    ended: float = 0.0
+
+    def figures(self, what: str, mode: str, partitions: int) -> Figures:
+        """One measurement's figures."""
+        return next(
+            each.figures_us for each in self.measured if (each.what, each.mode, each.partitions) == (
+                what, mode, partitions))
+
+    def work(self) -> tuple[int, int]:
+        """(done, in all), in partitions measured."""
+        done = sum(each.partitions for each in self.measured)
+        return done, sum(self.order.partitions) * len(self.order.what) * len(MODES)
+
+
+def compare(order: Order, progress: Callable[[Comparison], None]) -> Comparison:
+    """Measure all of it. Raises FencepostError when a measurement fails; `progress` is called after each cluster."""
+    comparison = Comparison(order, started=time.monotonic())
+    outcomes = Pool(order.jobs, measure).run(_items(order))
+    try:
+        for outcome in outcomes:
+            if outcome.error is not None:
+                raise outcome.error
+            if outcome.death is not None:
+                raise FencepostError(
+                    f"compare: the process for {outcome.item.mode} with {outcome.item.partitions} partitions died "
+                    f"({outcome.death}); fewer partitions or --jobs 1 need less memory")
+            comparison.measured += outcome.value
+            progress(comparison)
+    finally:
+        outcomes.close()  # type: ignore[attr-defined]
+    comparison.measured.sort(key=lambda each: (order.what.index(each.what), MODES.index(each.mode), each.partitions))
+    comparison.ended = time.monotonic()
+    return comparison
+
+
+def _items(order: Order) -> Iterator[Item]:
+    """The longest first, so that no process is left alone with it at the end."""
+    for partitions in reversed(order.partitions):
+        for mode in MODES:
+            yield Item(mode, partitions, order.what, order.seed)
+
+
+def measure(item: Item) -> list[Measured]:
+    """One process's work. Nothing that a cluster is made of becomes garbage in cycles while it lives, and there is much
+    of it: looking for such garbage would take most of the time."""
+    gc.disable()
+    try:
+        return _measure_all(item)
+    finally:
+        gc.enable()
+        gc.collect()
+
+
+def _measure_all(item: Item) -> list[Measured]:
+    scene = _scene(item)
+    trials = TRIALS if item.partitions <= MOST_PARTITIONS_FOR_TRIALS else 1
+    measured = []
+    for what in item.what:
+        figures = []
+        for trial in range(trials):
+            is_last = (what, trial) == (item.what[-1], trials - 1)
+            if is_last or not CAN_BRANCH:
+                figures.append(_tell(what, scene, trial))
+            else:
+                figures.append(in_a_branch(_tell, what, scene, trial))
+            if not is_last and not CAN_BRANCH:
+                scene = _scene(item)
+        medians = {name: median_low(each[name] for each in figures) for name in figures[0]}
+        measured.append(Measured(what, item.mode, item.partitions, medians))
+    return measured
+
+
+def _tell(what: str, scene: Scene, trial: int) -> Figures:
+    scene.run(trial * STAGGER_US)
+    return MEASUREMENTS[what](scene)
+
+
+def _scene(item: Item) -> Scene:
+    scene = Scene(item.mode, item.partitions, item.seed)
+    scene.come_to_rest()
+    return scene
