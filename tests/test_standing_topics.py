@@ -25,8 +25,8 @@ def started(mode, recorder):
     config = effective_config("campaign", {}, 3)
     if mode == "zk":
         cluster = ZkCluster(
-            1, Shape(clients=0), config.kafka, config.client, config.zookeeper, physics("campaign"), Composer(),
-            recorder)
+            1, Shape(clients=0), config.kafka, config.client, config.zookeeper, config.consumer, physics("campaign"),
+            Composer(), recorder)
         plant_in_ensemble(cluster, TOPICS)
     else:
         cluster = KRaftCluster(

@@ -133,7 +133,8 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
         "seed": order.seed, "partitions": list(order.partitions), "what": list(order.what),
         "assumed": [asdict(assumption) for assumption in assumptions.listed()],
         "measured": [
-            {"what": each.what, "mode": each.mode, "partitions": each.partitions, "figures_us": each.figures_us}
+            {"what": each.what, "mode": each.mode, "partitions": each.partitions, "figures_us": each.figures_us,
+             "trials_us": list(each.trials)}
             for each in comparison.measured],
         "growth": [
             {"what": what, "mode": mode, "figure": column.figure, "since": column.since,

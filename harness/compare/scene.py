@@ -9,7 +9,7 @@ from fencepost.histories.recorder import Recorder
 from fencepost.model.broker.partition_core import LEADER
 from fencepost.model.cluster import SimulatedCluster
 from fencepost.model.composition import Composer
-from fencepost.model.config import ClientConfig
+from fencepost.model.config import ClientConfig, OldConsumerConfig
 from fencepost.model.kernel.node import Node
 from fencepost.model.kraft_cluster import KRaftCluster
 from fencepost.model.protocol.controller import AdminRequest
@@ -148,7 +148,7 @@ def _make_cluster(mode: str, partitions: int, seed: int, watch: Watch) -> Simula
     if mode == "zk":
         shape = Shape(brokers=assumptions.BROKERS, clients=0, zookeepers=assumptions.VOTERS)
         on_zookeeper = ZkCluster(
-            seed, shape, kafka, client, assumptions.zookeeper_config(), world, Composer(), watch)
+            seed, shape, kafka, client, assumptions.zookeeper_config(), OldConsumerConfig(), world, Composer(), watch)
         for server in on_zookeeper.ensemble.values():
             server.on_committed = None  # evidence for checkers, of which there are none here
         plant_in_ensemble(on_zookeeper, topics)
