@@ -237,6 +237,14 @@ class TestReport:
         assert analyse([]).verdict == "unknown"
         assert "nothing to judge" in analyse(overlapping("0: r x []", "1: append y 1")).words()
 
+    def test_what_nobody_wrote_is_noted(self) -> None:
+        calls = overlapping("0: append x 1 append y 1", "1: r x [1,9] r x [1,9]", "2: r x [1,8]", "3: r y [1]")
+        assert analyse(calls[:1] + calls[3:]).notes == []
+        (note,) = analyse(calls).notes
+        assert note.startswith("2 values were read that nobody wrote, first 9 in x by operation 1 (process 1, ok): ")
+        (note,) = analyse([*calls[:1], calls[2], calls[3]]).notes
+        assert note.startswith("one value was read that nobody wrote, first 8 in x by operation 2 (process 2, ok): ")
+
     def test_values_appended_twice_leave_it_unknown(self) -> None:
         report = analyse(overlapping("0: append x 1 r y null", "1: append y 2 append x 1"))
         assert report.verdict == "unknown"

@@ -90,6 +90,7 @@ class TestCycles:
         assert steps(serializable(calls, linearizable_keys=True), "G2-item") == [("rw", "x"), ("rw", "y")]
         permitted = analyse(calls, consistency_models=["read-committed"], linearizable_keys=True)
         assert permitted.verdict == "valid"
+        assert permitted.notes[0].startswith("2 values were read that nobody wrote, first 1 in x by operation 0 ")
 
     def test_a_value_read_that_came_later_and_was_overwritten(self) -> None:
         calls = one_by_one("0: w x 1", "0: r x 2", "0: r x 1")

@@ -40,7 +40,8 @@ def analyse_transactions(
     """
     processes, real_time = variants_needed(models, also)
     anomalies: list[Anomaly] = []
-    undecidable = []
+    undecidable: list[str] = []
+    notes: list[str] = []
     try:
         history, graph, found = prepare()
         if history.repeated:
@@ -52,8 +53,9 @@ def analyse_transactions(
         cycles = (explain(graph, cycle, wording) for cycle in find_cycles(graph, budget))
         for anomaly in chain(found, cycles):
             anomalies.append(anomaly)
+        notes = history.unwritten()
         if not graph.edges:
             undecidable.append("no transaction is known to depend on another: there is nothing to judge")
     except Exhausted as exhausted:
         undecidable.append(f"not everything was looked at within {exhausted}")
-    return judge(anomalies, models, also, undecidable)
+    return judge(anomalies, models, also, undecidable, notes)

@@ -65,6 +65,36 @@ class Observations:
                     if operation.f == READ:
                         yield place, operation
 
+    def unwritten(self) -> list[str]:
+        """A note on what was read and nobody wrote, if there is anything of the kind.
+
+        It is no anomaly to Elle, and histories may lack what was there before them. Of a list, the longest reading is
+        looked at, and the last element of every other.
+        """
+        longest: dict[Any, tuple[int, MicroOperation]] = {}
+        found: dict[tuple[Any, Any], int] = {}
+        for place, read in self.reads():
+            elements = self.seen(read.value)
+            if len(elements) > 1 and (read.key not in longest or len(elements) > len(longest[read.key][1].value)):
+                longest[read.key] = place, read
+            self._note_unwritten(place, read.key, elements[-1:], found)
+        for place, read in longest.values():
+            self._note_unwritten(place, read.key, self.seen(read.value), found)
+        if not found:
+            return []
+        (key, value), place = next(iter(found.items()))
+        number = "one value was" if len(found) == 1 else f"{len(found)} values were"
+        return [f"{number} read that nobody wrote, first {shown(value)} in {key} by {self.possible[place].words()}: "
+                "either the history lacks the writers, or the database made it up"]
+
+    def _note_unwritten(
+        self, place: int, key: Any, elements: tuple[Any, ...], found: dict[tuple[Any, Any], int]
+    ) -> None:
+        written, failed = self.writers.get(key, {}), self.failed_writers.get(key, {})
+        for element in elements:
+            if element not in written and element not in failed:
+                found.setdefault((key, element), place)
+
 
 def aborted_reads(history: Observations) -> Iterator[Anomaly]:
     """G1a, aborted read: an `ok` transaction read what a transaction wrote that is known to have failed.
