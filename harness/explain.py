@@ -11,7 +11,7 @@ from fencepost.harness.words import NodeNames, count, joined, seconds
 from fencepost.histories.event import FAULT, Event
 
 #: How many lines an explanation has at most.
-MAX_FAULTS, MAX_TURNS = 4, 4
+MAX_FAULTS, MAX_TURNS, MAX_CUTS = 4, 4, 2
 
 _PROCESS_FAULTS = {
     "pause": "paused (a GC pause)", "kill": "killed", "power-loss": "without power", "shutdown": "shut down",
@@ -67,7 +67,9 @@ class Explainer:
         chosen = (near or before)[-MAX_FAULTS:]
         lines = [(fault.time_us, fault.index, self._fault_words(fault)) for fault in chosen]
         turns = [turn for turn in self._turns if turn.time_us <= time_us and self._concerns(turn, concerned, key)]
-        lines += [(turn.time_us, turn.index, self._turn_words(turn)) for turn in turns[-MAX_TURNS:]]
+        cuts = [turn for turn in turns if turn.f == "log-truncate"]
+        others = [turn for turn in turns if turn.f != "log-truncate"]
+        lines += [(turn.time_us, turn.index, self._turn_words(turn)) for turn in others[-MAX_TURNS:] + cuts[-MAX_CUTS:]]
         return [words for _, _, words in sorted(lines)]
 
     def _concerns(self, turn: Event, concerned: set[int | None], key: str | None) -> bool:
@@ -140,6 +142,8 @@ class Explainer:
         if turn.f == "leader-start":
             return (f"{who} became the leader of {turn.key} in leader epoch {epochs.get('leader_epoch')} {when}, "
                     f"with the ISR {value.get('isr')}, from offset {value.get('epoch_start_offset', '?')}")
+        if turn.f == "log-truncate":
+            return f"{who} cut its log of {turn.key} from {value['old_end_offset']} to {value['end_offset']} {when}"
         if turn.f == "coordinator-loaded":
             return f"{who} became the coordinator of {turn.key} in epoch {epochs.get('coordinator_epoch')} {when}"
         file = str(turn.key).partition("/")[0]
@@ -149,7 +153,7 @@ class Explainer:
         return f"{who} lost what it had not synced of {file} with its power {when}"
 
 
-_TURNS = ("controller-claimed", "zk-session-expired", "leader-start", "coordinator-loaded", "disk-lost")
+_TURNS = ("controller-claimed", "zk-session-expired", "leader-start", "log-truncate", "coordinator-loaded", "disk-lost")
 _ORDERS = ("LeaderAndIsr", "UpdateMetadata", "StopReplica")
 _QUORUM_FILES = ("__cluster_metadata-0", "quorum-state")
 

@@ -167,3 +167,16 @@ def test_a_session_that_ran_out_led_to_it():
         recorder.observe(1_000_000, "zk-session-expired", 201, None, {"session": session}, None, None)
     assert Explainer(HEADER, recorder.events).because(2_000_000, 1, None, ()) == [
         "the ZooKeeper session of broker 1 ran out at 1.000 s"]
+
+
+def test_a_log_that_was_cut_led_to_it():
+    recorder = Recorder()
+    for place, end_offset in enumerate((40, 30, 20)):
+        recorder.observe(1_000_000 + place, "log-truncate", 3, "orders-0", {
+            "topic_id": "x", "old_end_offset": end_offset + 9, "end_offset": end_offset, "high_watermark": end_offset,
+        }, None, {"leader_epoch": 2})
+    explainer = Explainer(HEADER, recorder.events)
+    assert explainer.because(2_000_000, 1, "orders-0", []) == [
+        "broker 3 cut its log of orders-0 from 39 to 30 at 1.000 s",
+        "broker 3 cut its log of orders-0 from 29 to 20 at 1.000 s"]
+    assert explainer.because(2_000_000, 1, "orders-1", []) == []
