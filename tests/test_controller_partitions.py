@@ -288,6 +288,23 @@ def test_a_second_reassignment_does_not_forget_what_is_being_added() -> None:
     assert world.partition().removing_replicas == (2, 3)
 
 
+def test_a_second_reassignment_that_is_fulfilled_ends_the_first() -> None:
+    world = world_with_topic()
+    world.admin("reassign", topic="orders", partition=0, replicas=[1, 2, 3, 4])
+    world.admin("reassign", topic="orders", partition=0, replicas=[1, 2])
+    partition = world.partition()
+    assert (partition.replicas, partition.adding_replicas, partition.removing_replicas) == ((1, 2), (), ())
+
+
+def test_a_replaced_reassignment_may_still_add_what_is_to_leave() -> None:
+    world = world_with_topic()
+    world.admin("reassign", topic="orders", partition=0, replicas=[1, 2, 3, 4])
+    world.lose_session_of(2)
+    world.admin("reassign", topic="orders", partition=0, replicas=[1, 2])
+    partition = world.partition()
+    assert (partition.replicas, partition.adding_replicas, partition.removing_replicas) == ((1, 2, 3, 4), (4,), (3, 4))
+
+
 def test_taking_back_needs_an_isr_member_of_before() -> None:
     world = ControllerWorld()
     world.start_brokers(1, 2)

@@ -9,7 +9,14 @@ from live_cluster import MS, SECOND, LiveCluster
 from fencepost.model import errors
 from fencepost.model.broker.producer_state import ProducerState
 from fencepost.model.broker.replica_log import UNDEFINED, ReplicaLog
-from fencepost.model.protocol.data import FetchRequest, ListOffsetsRequest, ProduceRequest, Record
+from fencepost.model.protocol.controller import AdminRequest
+from fencepost.model.protocol.data import (
+    FetchRequest,
+    ListOffsetsRequest,
+    OffsetsForLeaderEpochRequest,
+    ProduceRequest,
+    Record,
+)
 
 
 def fetch(epoch: int, offset: int = 0, replica: int = -1, **fields: Any) -> FetchRequest:
@@ -57,10 +64,14 @@ def test_fetches_are_fenced_by_leader_epoch(live: LiveCluster, shift: int, error
 
 def test_the_topic_id_is_looked_at_before_the_epoch(live: LiveCluster) -> None:
     """Else a follower of a topic that was created anew would be fenced for good by a leader that has the old one."""
-    for epoch in (0, 7):
-        request = fetch(epoch)
-        request.topic_id = "orders@another"
-        assert live.ask(live.leader(), request).error == errors.INCONSISTENT_TOPIC_ID
+    live.create_topic("payments")
+    payments = live.replica(live.leader("payments-0"), "payments-0").topic_id
+    wrong = {payments: errors.INCONSISTENT_TOPIC_ID, "orders@another": errors.UNKNOWN_TOPIC_ID}
+    for topic_id, error in wrong.items():
+        for epoch in (0, 7):
+            request = fetch(epoch)
+            request.topic_id = topic_id
+            assert live.ask(live.leader(), request).error == error
 
 
 def test_without_the_fencing_an_old_epoch_is_served_and_leaves_evidence() -> None:
@@ -79,6 +90,49 @@ def test_only_the_leader_serves(live: LiveCluster) -> None:
     assert live.ask(follower, ListOffsetsRequest("orders", 0, -1)).error == errors.NOT_LEADER_OR_FOLLOWER
     unknown = ProduceRequest("nothing", 0, ("x",), 1, SECOND)
     assert live.ask(follower, unknown).error == errors.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def test_who_has_no_replica_says_whether_others_have_one(live: LiveCluster) -> None:
+    arguments = {"name": "elsewhere", "assignments": [[1, 2]], "configs": {}}
+    assert live.ask(1, AdminRequest("create-topic", arguments)).error is None
+    live.run(200 * MS)
+    for topic, error in (
+        ("elsewhere", errors.NOT_LEADER_OR_FOLLOWER), ("nowhere", errors.UNKNOWN_TOPIC_OR_PARTITION),
+    ):
+        for request in (
+            ProduceRequest(topic, 0, ("x",), 1, SECOND), ListOffsetsRequest(topic, 0, -1),
+            OffsetsForLeaderEpochRequest(topic, 0, -1, -1, 0),
+            FetchRequest(topic, 0, None, -1, -1, -1, 0, -1, 0, 0, 100),
+        ):
+            assert live.ask(3, request).error == error
+
+
+@pytest.mark.parametrize(("epoch", "error"), [
+    (0, errors.UNKNOWN_LEADER_EPOCH), (-1, errors.NOT_LEADER_OR_FOLLOWER)])
+def test_who_is_no_replica_cannot_follow(live: LiveCluster, epoch: int, error: str) -> None:
+    partition = live.replica(live.leader())
+    assert partition.fetch(fetch(epoch, replica=7)).error == error
+
+
+def test_a_follower_learns_of_the_high_watermark_that_its_fetch_moves_with_the_next_one(live: LiveCluster) -> None:
+    leader = live.leader()
+    follower, other = (broker for broker in (1, 2, 3) if broker != leader)
+    for broker in (follower, other):
+        live.cluster.pause(broker)
+    live.produce("a", acks=1)
+    partition = live.replica(leader)
+    partition.fetch(fetch(0, 1, other))
+    assert [partition.fetch(fetch(0, 1, follower)).high_watermark for _ in range(2)] == [0, 1]
+
+
+def test_an_incarnation_that_was_replaced_is_refused_only_where_its_fetch_would_count(live: LiveCluster) -> None:
+    leader = live.leader()
+    follower = next(broker for broker in (1, 2, 3) if broker != leader)
+    partition = live.replica(leader)
+    stale = fetch(0, 0, follower)
+    stale.replica_epoch = 0
+    assert partition.fetch(stale).error == errors.NOT_LEADER_OR_FOLLOWER
+    assert partition.fetch(stale, count=False).error is None
 
 
 def test_consumers_read_below_the_high_watermark_only(live: LiveCluster) -> None:

@@ -108,15 +108,15 @@ class Partition(PartitionLog):
         """Why a fetch cannot be served: the topic id is looked at first, for an epoch of another topic says nothing;
         then the epoch, then the leadership (ReplicaManager.readFromLog, Partition.fetchRecords)."""
         if request.topic_id is not None and request.topic_id != self.topic_id:
-            return errors.INCONSISTENT_TOPIC_ID
+            known = request.topic_id in self._manager.image.topic_names
+            return errors.INCONSISTENT_TOPIC_ID if known else errors.UNKNOWN_TOPIC_ID
         error = self.epoch_error(request.current_leader_epoch)
         if error is None and self.role != LEADER:
             error = errors.NOT_LEADER_OR_FOLLOWER
-        if error is None and request.replica_id >= 0 and (
-            request.replica_id not in self.followers
-            or self._manager.image.is_stale_incarnation(request.replica_id, request.replica_epoch)
-        ):
-            error = errors.NOT_LEADER_OR_FOLLOWER
+        if error is None and request.replica_id >= 0 and request.replica_id not in self.followers:
+            # The right epoch of somebody who is no replica: one of the two has metadata that the other has not yet.
+            told = request.current_leader_epoch != -1
+            error = errors.UNKNOWN_LEADER_EPOCH if told else errors.NOT_LEADER_OR_FOLLOWER
         return error
 
     def is_idle(self, request: FetchRequest) -> bool:
@@ -133,7 +133,8 @@ class Partition(PartitionLog):
     def fetch(self, request: FetchRequest, count: bool = True) -> FetchResponse:
         """Serve a fetch: divergence, or records; a follower's position is noted if `count`.
 
-        With OFFSET_OUT_OF_RANGE the end offset is told too, for which Kafka's follower asks in a second request.
+        With OFFSET_OUT_OF_RANGE the end offset is told too, for which Kafka's follower asks in a second request. The
+        high watermark told is the one from before this fetch was noted, even if it moves it (Partition.readRecords).
         """
         error = self.fetch_error(request)
         if error is not None:
@@ -149,15 +150,18 @@ class Partition(PartitionLog):
         ):
             return FetchResponse(
                 errors.OFFSET_OUT_OF_RANGE, self.high_watermark, self.log.start_offset, (), (-1, self.log.end_offset))
+        high_watermark = self.high_watermark
         if count and self.may_count_fetch(diverging):
+            if self._manager.image.is_stale_incarnation(request.replica_id, request.replica_epoch):
+                return FetchResponse(errors.NOT_LEADER_OR_FOLLOWER, high_watermark, self.log.start_offset)
             self.note_fetch(request)
         if diverging is not None:
             return FetchResponse(
-                None, self.high_watermark, self.log.start_offset, (), diverging, leader_epoch=self.leader_epoch)
-        end_offset = self.log.end_offset if request.replica_id >= 0 else self.high_watermark
+                None, high_watermark, self.log.start_offset, (), diverging, leader_epoch=self.leader_epoch)
+        end_offset = self.log.end_offset if request.replica_id >= 0 else high_watermark
         records = self.log.read(request.fetch_offset, request.max_records, end_offset)
         return FetchResponse(
-            None, self.high_watermark, self.log.start_offset, records, leader_epoch=self.leader_epoch)
+            None, high_watermark, self.log.start_offset, records, leader_epoch=self.leader_epoch)
 
     def divergence(self, request: FetchRequest) -> tuple[int, int] | None:
         """(epoch, end offset) where the asker's log leaves this one, `UNDEFINED` for an unknown epoch, or None."""

@@ -1,7 +1,8 @@
 """What a leader remembers of idempotent producers (ProducerStateManager, KIP-98), rebuilt from the log when need be.
 
-Kafka remembers the last five batches of a producer; here the records of about as many. An entry that expired or was
-truncated away is unknown, and any sequence is accepted from an unknown producer.
+Kafka remembers the last five batches of a producer; here the records of about as many, and any run of them is a
+duplicate, for producers resend batches whole. An entry that expired or was truncated away is unknown, and any sequence
+is accepted from an unknown producer.
 """
 
 from fencepost.model import errors

@@ -124,6 +124,13 @@ class ReplicaManager:
         partition = self.partitions.get(name)
         return partition is not None and partition.role == LEADER
 
+    def missing_error(self, topic: str, partition: int, topic_id: str | None = None) -> str:
+        """The answer for a topic-partition that this broker does not host: by metadata, others do or nobody does."""
+        if topic_id is not None and topic_id not in self.image.topic_names:
+            return errors.UNKNOWN_TOPIC_ID
+        known = (self.image.topics.get(topic, ""), partition) in self.image.partitions
+        return errors.NOT_LEADER_OR_FOLLOWER if known else errors.UNKNOWN_TOPIC_OR_PARTITION
+
     # --- metadata -------------------------------------------------------------------------------------------------
 
     def apply_delta(self, changed: list[tuple[str, int]], image: MetadataImage) -> None:
@@ -184,7 +191,7 @@ class ReplicaManager:
         partition = self.partitions.pop(name)
         self._forget_fetching(partition, partition.leader_id)
         partition.role = None
-        partition.fail_waiting(errors.UNKNOWN_TOPIC_OR_PARTITION)
+        partition.fail_waiting(self.missing_error(partition.topic, index))
         self._drop_waiting_fetches(partition)
         self._logs.delete(partition.log.name)
         value = {"topic_id": topic_id, "deleted": True}
@@ -244,7 +251,7 @@ class ReplicaManager:
 
     def _produce_error(self, partition: Partition | None, request: ProduceRequest) -> str | None:
         if partition is None:
-            return errors.UNKNOWN_TOPIC_OR_PARTITION
+            return self.missing_error(request.topic, request.partition)
         if partition.role != LEADER:
             return errors.NOT_LEADER_OR_FOLLOWER
         if request.acks == -1 and not partition.has_enough_replicas():
@@ -295,7 +302,7 @@ class ReplicaManager:
         if parked is not None:
             cancel(parked.timer)
         answers, urgent = self._look_for_news(request, reply, True)
-        if urgent:
+        if urgent or request.max_wait_us <= 0:
             self._answer_follower(reply, answers)
         else:
             timer = self._node.schedule(request.max_wait_us, self._expire_parked, request.replica_id)
@@ -308,7 +315,7 @@ class ReplicaManager:
         for part in request.partitions:
             partition = self.partitions.get(part.name)
             if partition is None:
-                answers.append((part, FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION)))
+                answers.append((part, FetchResponse(self.missing_error(part.topic, part.partition, part.topic_id))))
                 urgent = True
                 continue
             if partition.is_idle(part) and not self._is_news(partition, part, reply):
@@ -343,7 +350,7 @@ class ReplicaManager:
             return
         request, reply = parked.request, parked.reply
         answers: Answers = []
-        if parked.changes != self._changes or self.image.is_stale_incarnation(replica_id, request.replica_epoch):
+        if parked.changes != self._changes:
             answers, _ = self._look_for_news(request, reply, False)
         self._answer_follower(reply, answers)
 
@@ -374,7 +381,7 @@ class ReplicaManager:
         name = request.name
         partition = self.partitions.get(name)
         if partition is None:
-            reply.send(FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION))
+            reply.send(FetchResponse(self.missing_error(request.topic, request.partition, request.topic_id)))
             return
         answer = partition.fetch(request, False)
         if answer.error is not None or answer.records or answer.diverging is not None or request.max_wait_us <= 0:
@@ -412,16 +419,15 @@ class ReplicaManager:
             if other is reply:
                 del waiting[place]
                 partition = self.partitions.get(name)
-                reply.send(
-                    FetchResponse(errors.UNKNOWN_TOPIC_OR_PARTITION) if partition is None
-                    else partition.fetch(request, False))
+                missing = self.missing_error(request.topic, request.partition, request.topic_id)
+                reply.send(FetchResponse(missing) if partition is None else partition.fetch(request, False))
                 return
 
     def handle_offsets_for_leader_epoch(self, request: OffsetsForLeaderEpochRequest, reply: Reply) -> None:
         """Where an epoch ends in the leader's log."""
         partition = self.partitions.get(f"{request.topic}-{request.partition}")
         if partition is None:
-            reply.send(OffsetsForLeaderEpochResponse(errors.UNKNOWN_TOPIC_OR_PARTITION))
+            reply.send(OffsetsForLeaderEpochResponse(self.missing_error(request.topic, request.partition)))
             return
         error = partition.epoch_error(request.current_leader_epoch)
         if error is None and partition.role != LEADER:
@@ -435,7 +441,7 @@ class ReplicaManager:
         """The earliest offset, or the high watermark, once it has reached the beginning of the leader's epoch."""
         partition = self.partitions.get(f"{request.topic}-{request.partition}")
         if partition is None:
-            reply.send(ListOffsetsResponse(errors.UNKNOWN_TOPIC_OR_PARTITION))
+            reply.send(ListOffsetsResponse(self.missing_error(request.topic, request.partition)))
             return
         error = partition.epoch_error(request.current_leader_epoch)
         if error is None and partition.role != LEADER:

@@ -317,13 +317,13 @@ class ReplicationControl:
 
 
 def _retarget(builder: PartitionChangeBuilder, partition: PartitionRegistration, wanted: tuple[int, ...]) -> None:
-    leaving = tuple(replica for replica in partition.replicas if replica not in wanted)
+    """What a reassignment under way adds or removes stays as it is where the new one adds or removes nothing, even if
+    its target says otherwise (ReplicationControlManager.changePartitionReassignment; PartitionReassignmentReplicas)."""
+    leaving = tuple(sorted(replica for replica in partition.replicas if replica not in wanted))
+    added = tuple(sorted(replica for replica in wanted if replica not in partition.replicas))
     builder.target_replicas = wanted + leaving
-    builder.target_removing = leaving
-    builder.target_adding = tuple(
-        replica for replica in wanted
-        if replica not in partition.replicas or replica in partition.adding_replicas
-    )
+    builder.target_removing = leaving or builder.target_removing
+    builder.target_adding = added or builder.target_adding
 
 
 def _current(partition: PartitionRegistration) -> AlterPartitionResponse:

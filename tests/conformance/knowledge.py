@@ -25,6 +25,11 @@ class Knowledge:
         state = self.partitions.get((self.topic_ids.get(topic), 0))
         return (0, 0) if state is None else (state[1], state[2])
 
+    def leader(self, topic: str) -> int | None:
+        """Who leads a topic's partition 0, -1 for nobody; None if there is no such topic."""
+        state = self.partitions.get((self.topic_ids.get(topic), 0))
+        return None if state is None else state[0]
+
     def name(self, topic_id: Any) -> str:
         """The topic's name; a deleted one's, too."""
         return self.topics.get(topic_id, "?")

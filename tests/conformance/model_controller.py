@@ -1,8 +1,7 @@
 """The model's controller behind the steps."""
 
-from typing import Any
+from typing import Any, Protocol
 
-from controller_node import ControllerWorld
 from knowledge import Knowledge
 from steps import (
     AddPartition,
@@ -19,9 +18,9 @@ from steps import (
     Step,
 )
 
-from fencepost.model.config import KafkaConfig
 from fencepost.model.metadata import records
 from fencepost.model.protocol import controller as protocol
+from fencepost.model.protocol.raft import Batch
 
 #: record -> its name here
 _NAMES = {
@@ -34,21 +33,45 @@ _TERMS = {"broker_id": "broker", "broker_epoch": "epoch"}
 _UNCOMPARED = ("incarnation_id", "eligible_leader_replicas", "last_known_elr")
 
 
-class ModelController:
-    """One active controller on a log that commits at once."""
+class MetadataLog(Protocol):
+    """What a controller has written."""
 
-    def __init__(self, config: KafkaConfig, patches: tuple[type, ...] = ()) -> None:
-        self._world = ControllerWorld(config, patches)
-        self._knowledge = Knowledge()
+    @property
+    def batches(self) -> list[Batch]:
+        """All batches so far."""
+
+    @property
+    def next_offset(self) -> int:
+        """The log's end."""
+
+
+class World(Protocol):
+    """Where a model's controller lives."""
+
+    @property
+    def raft(self) -> MetadataLog:
+        """Its log."""
+
+    def ask(self, request: Any) -> Any:
+        """Its answer, once everything is committed."""
+
+
+class ModelController:
+    """The active controller of a world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.knowledge = Knowledge()
         self._read = 0
-        self._new_records()
+        self.new_records()
 
     def ask(self, step: Step) -> Answer:
         """Do a step."""
         error, facts = getattr(self, f"_{type(step).__name__.lower()}")(step)
-        return Answer(error, facts, self._new_records())
+        return Answer(error, facts, self.new_records())
 
-    def _new_records(self) -> tuple[tuple[object, ...], ...]:
+    def new_records(self) -> tuple[tuple[object, ...], ...]:
+        """What was written since the last time."""
         batches = self._world.raft.batches[self._read:]
         self._read += len(batches)
         found = []
@@ -57,19 +80,19 @@ class ModelController:
             if name is not None:
                 fields = {_TERMS.get(key, key): value for key, value in record._asdict().items()
                           if key not in _UNCOMPARED}
-                found.append(self._knowledge.learn(name, fields))
+                found.append(self.knowledge.learn(name, fields))
         return tuple(found)
 
     def _register(self, step: Register) -> tuple[str | None, tuple[tuple[str, object], ...]]:
         response = self._world.ask(protocol.BrokerRegistrationRequest(
             step.broker, f"{step.broker}-{step.incarnation}"))
-        before = self._knowledge.broker_epochs.get(step.broker)
+        before = self.knowledge.broker_epochs.get(step.broker)
         return response.error, () if response.error else (("same epoch", before == response.broker_epoch),)
 
     def _heartbeat(self, step: Heartbeat) -> tuple[str | None, tuple[tuple[str, object], ...]]:
         offset = self._world.raft.next_offset - 1 if step.caught_up else 0
         response = self._world.ask(protocol.BrokerHeartbeatRequest(
-            step.broker, self._knowledge.broker_epoch(step.broker, step.epoch), offset, step.want_fence,
+            step.broker, self.knowledge.broker_epoch(step.broker, step.epoch), offset, step.want_fence,
             step.want_shut_down))
         if response.error:
             return response.error, ()
@@ -77,7 +100,7 @@ class ModelController:
                       ("should shut down", response.should_shut_down))
 
     def _alterpartition(self, step: AlterPartition) -> tuple[str | None, tuple[tuple[str, object], ...]]:
-        known = self._knowledge
+        known = self.knowledge
         leader_epoch, partition_epoch = known.partition(step.topic)
         isr = tuple((member, known.broker_epoch(member, epoch)) for member, epoch in step.isr)
         response = self._world.ask(protocol.AlterPartitionRequest(
@@ -91,7 +114,7 @@ class ModelController:
 
     def _allocateproducerids(self, step: AllocateProducerIds) -> tuple[str | None, tuple[tuple[str, object], ...]]:
         response = self._world.ask(protocol.AllocateProducerIdsRequest(
-            step.broker, self._knowledge.broker_epoch(step.broker, step.epoch)))
+            step.broker, self.knowledge.broker_epoch(step.broker, step.epoch)))
         if response.error:
             return response.error, ()
         return None, (("first", response.producer_id_start), ("length", response.producer_id_length))

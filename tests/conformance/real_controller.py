@@ -35,7 +35,7 @@ _RESOURCES = {2: "topic", 4: "broker"}
 PROPERTIES = {
     "process.roles": "controller", "node.id": "101", "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-    "broker.session.timeout.ms": "3600000", "min.insync.replicas": "2",
+    "broker.session.timeout.ms": "3600000", "min.insync.replicas": "2", "controller.quorum.append.linger.ms": "0",
 }
 
 #: Uuid.METADATA_TOPIC_ID.
@@ -56,51 +56,73 @@ def real_controller(version: str, folder: Path) -> Iterator["RealController"]:
 
 
 class RealController:
-    """Speaks to one controller; reads what it wrote from its log."""
+    """Speaks to one controller; reads what it wrote from its log.
 
-    def __init__(self, connection: Connection, schemas: MetadataSchemas) -> None:
+    real_brokers, kept_topics: what is there without the test's doing and stays when it starts afresh.
+    port_of_brokers: where the brokers that the test registers are said to listen.
+    """
+
+    def __init__(
+        self, connection: Connection, schemas: MetadataSchemas, real_brokers: tuple[int, ...] = (),
+        kept_topics: tuple[str, ...] = (), port_of_brokers: int = 9092,
+    ) -> None:
         self._connection = connection
         self._schemas = schemas
-        self._knowledge = Knowledge()
+        self._real_brokers = real_brokers
+        self._kept_topics = kept_topics
+        self._port_of_brokers = port_of_brokers
+        self.knowledge = Knowledge()
         self._next_offset = 0
         self._epoch = self._last_epoch = 0
         self._incarnations: dict[tuple[int, str], uuid.UUID] = {}
         self._features = self._supported_features()
-        self._new_records()
+        self.new_records()
 
     def ask(self, step: Step) -> Answer:
-        """Do a step."""
-        error, facts = getattr(self, f"_{type(step).__name__.lower()}")(step)
-        return Answer(error, facts, self._new_records())
+        """Do a step, and read what was written."""
+        error, facts = self.do(step)
+        return Answer(error, facts, self.new_records())
+
+    def do(self, step: Step) -> tuple[str | None, Facts]:
+        """Do a step: error and facts."""
+        answer: tuple[str | None, Facts] = getattr(self, f"_{type(step).__name__.lower()}")(step)
+        return answer
 
     def start_afresh(self) -> None:
         """Forget everything: topics go, brokers are unregistered, so that their numbers are free again."""
-        for topic in list(self._knowledge.topic_ids):
-            self._deletetopic(DeleteTopic(topic))
+        before = self.knowledge
+        for topic in before.topic_ids:
+            if topic not in self._kept_topics:
+                self._deletetopic(DeleteTopic(topic))
         api = schema("unregister_broker", 0)
-        for broker in self._knowledge.broker_epochs:
-            self._connection.ask(api.UnregisterBrokerRequest(broker_id=broker))
-        self._new_records()
-        self._knowledge = Knowledge(self._knowledge.next_producer_id)
+        for broker in before.broker_epochs:
+            if broker not in self._real_brokers:
+                self._connection.ask(api.UnregisterBrokerRequest(broker_id=broker))
+        self.new_records()
+        self.knowledge = Knowledge(before.next_producer_id)
+        self.knowledge.broker_epochs = {broker: before.broker_epochs[broker] for broker in self._real_brokers}
+        self.knowledge.topic_ids = {topic: before.topic_ids[topic] for topic in self._kept_topics}
         self._incarnations.clear()
 
     # --- the metadata log -------------------------------------------------------------------------------------------
 
-    def _new_records(self) -> tuple[tuple[object, ...], ...]:
-        found = []
-        while True:
-            batches = self._fetch()
-            if not batches:
-                return tuple(found)
+    def new_records(self) -> tuple[tuple[object, ...], ...]:
+        """What was written since the last time."""
+        found: list[tuple[object, ...]] = []
+        end_offset = self._next_offset + 1
+        while self._next_offset < end_offset:
+            batches, end_offset = self._fetch()
             for batch in batches:
                 if not batch.attributes & 0x20:
                     for record in batch.records:
                         found += self._record(record.value)
                 self._next_offset = batch.base_offset + batch.last_offset_delta + 1
                 self._last_epoch = batch.partition_leader_epoch
+        return tuple(found)
 
-    def _fetch(self) -> list[Any]:
-        """The batches after the last one read. The fetch is an observer's, in the epoch that the leader tells."""
+    def _fetch(self) -> tuple[list[Any], int]:
+        """The batches after the last one read, and the high watermark. The fetch is an observer's, in the epoch that
+        the leader tells."""
         data = self._fetched()
         if data.error_code:
             self._epoch = data.current_leader.leader_epoch
@@ -112,7 +134,7 @@ class RealController:
             batch, size = read_batch(content, at)
             batches.append(batch)
             at += size
-        return batches
+        return batches, data.high_watermark
 
     def _fetched(self) -> Any:
         api = schema("fetch", 13)
@@ -128,7 +150,9 @@ class RealController:
     def _record(self, value: bytes) -> list[tuple[object, ...]]:
         name, fields = self._schemas.decode(value)
         convert = _RECORDS.get(name)
-        return [] if convert is None else [self._knowledge.learn(*convert(fields))]
+        if name == "ConfigRecord" and fields["ResourceName"] in self._kept_topics:
+            return []
+        return [] if convert is None else [self.knowledge.learn(*convert(fields))]
 
     # --- brokers ----------------------------------------------------------------------------------------------------
 
@@ -144,21 +168,21 @@ class RealController:
         features = tuple(
             api.Feature(name=f.name, min_supported_version=f.min_version, max_supported_version=f.max_version)
             for f in self._features)
-        listener = api.Listener(name="PLAINTEXT", host="127.0.0.1", port=9092, security_protocol=0)
+        listener = api.Listener(name="PLAINTEXT", host="127.0.0.1", port=self._port_of_brokers, security_protocol=0)
         response = self._connection.ask(api.BrokerRegistrationRequest(
             broker_id=step.broker, cluster_id=CLUSTER_ID, incarnation_id=incarnation, listeners=(listener,),
             features=features, rack=None, log_dirs=(uuid.uuid5(incarnation, "disk"),)))
-        before = self._knowledge.broker_epochs.get(step.broker)
-        error = _name(response.error_code)
+        before = self.knowledge.broker_epochs.get(step.broker)
+        error = error_name(response.error_code)
         return error, () if error else (("same epoch", before == response.broker_epoch),)
 
     def _heartbeat(self, step: Heartbeat) -> tuple[str | None, Facts]:
         api = schema("broker_heartbeat", 1)
         response = self._connection.ask(api.BrokerHeartbeatRequest(
-            broker_id=step.broker, broker_epoch=self._knowledge.broker_epoch(step.broker, step.epoch),
+            broker_id=step.broker, broker_epoch=self.knowledge.broker_epoch(step.broker, step.epoch),
             current_metadata_offset=self._next_offset - 1 if step.caught_up else 0, want_fence=step.want_fence,
             want_shut_down=step.want_shut_down))
-        error = _name(response.error_code)
+        error = error_name(response.error_code)
         if error:
             return error, ()
         return None, (("caught up", response.is_caught_up), ("fenced", response.is_fenced),
@@ -167,17 +191,17 @@ class RealController:
     def _allocateproducerids(self, step: AllocateProducerIds) -> tuple[str | None, Facts]:
         api = schema("allocate_producer_ids", 0)
         response = self._connection.ask(api.AllocateProducerIdsRequest(
-            broker_id=step.broker, broker_epoch=self._knowledge.broker_epoch(step.broker, step.epoch)))
-        error = _name(response.error_code)
+            broker_id=step.broker, broker_epoch=self.knowledge.broker_epoch(step.broker, step.epoch)))
+        error = error_name(response.error_code)
         if error:
             return error, ()
-        first = response.producer_id_start - self._knowledge.first_producer_id
+        first = response.producer_id_start - self.knowledge.first_producer_id
         return None, (("first", first), ("length", response.producer_id_len))
 
     # --- partitions -------------------------------------------------------------------------------------------------
 
     def _alterpartition(self, step: AlterPartition) -> tuple[str | None, Facts]:
-        api, known = schema("alter_partition", 3), self._knowledge
+        api, known = schema("alter_partition", 3), self.knowledge
         leader_epoch, partition_epoch = known.partition(step.topic)
         isr = tuple(api.BrokerState(broker_id=member, broker_epoch=known.broker_epoch(member, epoch))
                     for member, epoch in step.isr)
@@ -187,11 +211,11 @@ class RealController:
         topic = api.TopicData(topic_id=known.topic_ids.get(step.topic, uuid.uuid4()), partitions=(partition,))
         response = self._connection.ask(api.AlterPartitionRequest(
             broker_id=step.broker, broker_epoch=known.broker_epoch(step.broker, step.broker_epoch), topics=(topic,)))
-        if _name(response.error_code):
-            return _name(response.error_code), ()
+        if error_name(response.error_code):
+            return error_name(response.error_code), ()
         answer = response.topics[0].partitions[0]
-        if _name(answer.error_code):
-            return _name(answer.error_code), ()
+        if error_name(answer.error_code):
+            return error_name(answer.error_code), ()
         return None, (("leader", answer.leader_id), ("leader epoch", answer.leader_epoch),
                       ("isr", tuple(answer.isr)), ("partition epoch", answer.partition_epoch))
 
@@ -200,16 +224,16 @@ class RealController:
         partition = api.ReassignablePartition(partition_index=0, replicas=step.replicas)
         response = self._connection.ask(api.AlterPartitionReassignmentsRequest(
             timeout=_SECOND, topics=(api.ReassignableTopic(name=step.topic, partitions=(partition,)),)))
-        error = _name(response.error_code)
-        return error or _name(response.responses[0].partitions[0].error_code), ()
+        error = error_name(response.error_code)
+        return error or error_name(response.responses[0].partitions[0].error_code), ()
 
     def _elect(self, step: Elect) -> tuple[str | None, Facts]:
         api = schema("elect_leaders", 2)
         response = self._connection.ask(api.ElectLeadersRequest(
             election_type=int(step.unclean), timeout=_SECOND,
             topic_partitions=(api.TopicPartitions(topic=step.topic, partitions=(0,)),)))
-        error = _name(response.error_code)
-        return error or _name(response.replica_election_results[0].partition_result[0].error_code), ()
+        error = error_name(response.error_code)
+        return error or error_name(response.replica_election_results[0].partition_result[0].error_code), ()
 
     # --- topics -----------------------------------------------------------------------------------------------------
 
@@ -220,13 +244,13 @@ class RealController:
         configs = tuple(api.CreatableTopicConfig(name=name, value=value) for name, value in step.configs)
         response = self._connection.ask(api.CreateTopicsRequest(timeout=_SECOND, topics=(api.CreatableTopic(
             name=step.topic, num_partitions=-1, replication_factor=-1, assignments=assignments, configs=configs),)))
-        return _name(response.topics[0].error_code), ()
+        return error_name(response.topics[0].error_code), ()
 
     def _deletetopic(self, step: DeleteTopic) -> tuple[str | None, Facts]:
         api = schema("delete_topics", 6)
         response = self._connection.ask(api.DeleteTopicsRequest(
             timeout=_SECOND, topics=(api.DeleteTopicState(name=step.topic, topic_id=None),)))
-        return _name(response.responses[0].error_code), ()
+        return error_name(response.responses[0].error_code), ()
 
     def _addpartition(self, step: AddPartition) -> tuple[str | None, Facts]:
         api = schema("create_partitions", 3)
@@ -234,7 +258,7 @@ class RealController:
         response = self._connection.ask(api.CreatePartitionsRequest(
             timeout=_SECOND, validate_only=False,
             topics=(api.CreatePartitionsTopic(name=step.topic, count=step.count, assignments=(assignment,)),)))
-        return _name(response.results[0].error_code), ()
+        return error_name(response.results[0].error_code), ()
 
     def _setconfig(self, step: SetConfig) -> tuple[str | None, Facts]:
         api = schema("incremental_alter_configs", 1)
@@ -242,10 +266,11 @@ class RealController:
         response = self._connection.ask(api.IncrementalAlterConfigsRequest(
             validate_only=False,
             resources=(api.AlterConfigsResource(resource_type=2, resource_name=step.topic, configs=(config,)),)))
-        return _name(response.responses[0].error_code), ()
+        return error_name(response.responses[0].error_code), ()
 
 
-def _name(code: Any) -> str | None:
+def error_name(code: Any) -> str | None:
+    """The name of an error code in Kafka's own spelling; None for 0."""
     return None if code.value == 0 else str(code.name).upper()
 
 

@@ -102,3 +102,8 @@ class Answer(NamedTuple):
     error: str | None
     facts: tuple[tuple[str, object], ...] = ()
     records: tuple[tuple[object, ...], ...] = ()
+
+
+def without_producer_ids(records: tuple[tuple[object, ...], ...]) -> tuple[tuple[object, ...], ...]:
+    """The records but those of blocks of producer ids, which a broker asks for when its last block is used up."""
+    return tuple(record for record in records if record[0] != "ProducerIds")

@@ -1,44 +1,31 @@
-"""The model's controller against Kafka's own: the same requests, the same answers, the same metadata records.
+"""The model's controller against Kafka's own: the same requests, the same answers, the same metadata records."""
 
-Needs Java, Maven and kio (`pip install -e .[real]`); says what is missing and is skipped without them.
-FENCEPOST_CONFORMANCE=500 asks for that many sequences.
-"""
-
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
 
-from controller_node import CONFIG
+from controller_node import CONFIG, ControllerWorld
 from drawing import PREPARATION, SEQUENCES
 from model_controller import ModelController
 from real_controller import RealController, real_controller
-from real_kafka import VERSIONS, artifacts
+from real_kafka import VERSIONS
+from sequences import drawn, jars_or_skip
 from steps import AlterPartition, Answer, Heartbeat, Register, Step
 
 from fencepost.model.bugs.catalogue import all_bugs
 
-#: As many drawn sequences in `make test`; `make conformance` asks for more.
-EXAMPLES = int(os.environ.get("FENCEPOST_CONFORMANCE", "25"))
 #: The session outlives every test: nothing is fenced but by a step.
 PATIENT = replace(CONFIG, broker_session_timeout_us=3_600_000_000)
-
-_settings = settings(
-    max_examples=EXAMPLES, deadline=None, database=None, derandomize=EXAMPLES == 25, print_blob=False,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
 def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealController]:
-    try:
-        artifacts(request.param)
-    except RuntimeError as error:
-        pytest.skip(str(error))
+    jars_or_skip(request.param)
     with real_controller(request.param, Path(tmp_path_factory.mktemp("kafka"))) as controller:
         yield controller
 
@@ -58,10 +45,10 @@ def _in_order(answer: Answer) -> tuple[object, ...]:
     return answer.error, answer.facts, sorted(map(repr, answer.records))
 
 
-@_settings
+@drawn(25)
 @given(steps=SEQUENCES)
 def test_the_model_answers_as_kafka_does(real: RealController, steps: tuple[Step, ...]) -> None:
-    found = difference(real, ModelController(PATIENT), steps)
+    found = difference(real, ModelController(ControllerWorld(PATIENT)), steps)
     assert found is None, found
 
 
@@ -77,5 +64,7 @@ MISSING_GUARDS: dict[str, tuple[Step, ...]] = {
 @pytest.mark.parametrize("bug", MISSING_GUARDS)
 def test_a_missing_guard_is_found(real: RealController, bug: str) -> None:
     steps = MISSING_GUARDS[bug]
-    assert difference(real, ModelController(PATIENT), steps) is None
-    assert difference(real, ModelController(PATIENT, all_bugs()[bug].patches), steps) is not None
+    assert difference(real, ModelController(ControllerWorld(PATIENT)), steps) is None
+    worlds = ControllerWorld(PATIENT), ControllerWorld(PATIENT, all_bugs()[bug].patches)
+    answers = [[model.ask(step) for step in (*PREPARATION, *steps)] for model in map(ModelController, worlds)]
+    assert answers[0] != answers[1]

@@ -30,10 +30,19 @@ class Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close it."""
         self._socket.close()
 
     def ask(self, request: Any) -> Any:
         """The response, as kio's data class."""
+        self.tell(request)
+        return self.answer(type(request))
+
+    def tell(self, request: Any) -> None:
+        """Send a request without waiting for the response."""
         self._correlation += 1
         kind = type(request)
         body = BytesIO()
@@ -43,6 +52,9 @@ class Connection:
         entity_writer(header)(body, header(**fields))
         entity_writer(kind)(body, request)
         self._socket.sendall(struct.pack(">i", body.tell()) + body.getvalue())
+
+    def answer(self, kind: Any) -> Any:
+        """The response to the request of that class that was told last."""
         data = self._receive(struct.unpack(">i", self._receive(4))[0])
         response = load_response_schema(kind.__api_key__, kind.__version__)
         header_of_response = response.__header_schema__

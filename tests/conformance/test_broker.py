@@ -1,0 +1,88 @@
+"""The model's broker against Kafka's own: the same requests, the same answers, offsets, high watermarks and ISRs.
+
+Node 1 is real, brokers 2 to 4 are played by the test: they are registered, are elected, follow and are fenced, so that
+the real broker's leader epochs, high watermarks and ISRs move as the steps will have it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
+
+from controller_node import CONFIG
+from data_drawing import PREPARATION, SEQUENCES, THERE_AND_BACK
+from data_steps import DataStep, Fetch, Produce
+from model_broker import ModelBroker
+from real_broker import RealBroker, real_broker
+from real_kafka import VERSIONS
+from sequences import drawn, jars_or_skip
+from steps import Answer, Step
+
+from fencepost.model.bugs.catalogue import all_bugs
+
+#: Nothing is fenced, and nobody leaves an ISR, but by a step.
+PATIENT = replace(
+    CONFIG, broker_session_timeout_us=90_000_000, replica_lag_time_max_us=3_600_000_000)
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
+    jars_or_skip(request.param)
+    with real_broker(request.param, Path(tmp_path_factory.mktemp("kafka"))) as broker:
+        yield broker
+
+
+def difference(real: RealBroker, model: ModelBroker, steps: tuple[Step | DataStep, ...]) -> str | None:
+    """The first step after which the two differ, in words."""
+    real.start_afresh()
+    for step in (*PREPARATION, *steps):
+        ours = model.ask(step)
+        theirs = real.ask(step, len(ours.records))
+        if _in_order(theirs) != _in_order(ours):
+            return f"{step}\n  Kafka     {theirs}\n  the model {ours}"
+        if isinstance(step, DataStep):
+            standing = model.standing()
+            found = real.standing(standing)
+            if found != standing:
+                return (f"{step}: high watermark and log end\n  Kafka     {found}\n  the model {standing}")
+    return None
+
+
+def _in_order(answer: Answer) -> tuple[object, ...]:
+    """Records of one step come in the order of topic ids, which are random, and members of an ISR in no order of their
+    own."""
+    records = [tuple(map(_isr_in_order, record)) for record in answer.records]
+    return answer.error, tuple(map(_isr_in_order, answer.facts)), sorted(map(repr, records))
+
+
+def _isr_in_order(field: Any) -> Any:
+    return (field[0], tuple(sorted(field[1]))) if isinstance(field, tuple) and field[0] == "isr" and field[1] else field
+
+
+@drawn(15)
+@given(steps=SEQUENCES)
+def test_the_model_answers_as_kafka_does(real: RealBroker, steps: tuple[Step | DataStep, ...]) -> None:
+    found = difference(real, ModelBroker(PATIENT), steps)
+    assert found is None, found
+
+
+#: A guard that is missing, and a sequence that shows it.
+MISSING_GUARDS: dict[str, tuple[Step | DataStep, ...]] = {
+    "KAFKA-7395": (Fetch(leader_epoch=1),),
+    "KAFKA-13141": (Produce(2), *THERE_AND_BACK, Produce(2), Fetch(0, 3, last_epoch=-2)),
+    "KAFKA-7128": (Produce(2), *THERE_AND_BACK, Fetch(-2, 2)),
+}
+
+
+@pytest.mark.parametrize("bug", MISSING_GUARDS)
+def test_a_missing_guard_is_found(real: RealBroker, bug: str) -> None:
+    steps = MISSING_GUARDS[bug]
+    assert difference(real, ModelBroker(PATIENT), steps) is None
+    clean, broken = ModelBroker(PATIENT), ModelBroker(PATIENT, all_bugs()[bug].patches)
+    answers = [[(model.ask(step), model.standing()) for step in (*PREPARATION, *steps)] for model in (clean, broken)]
+    assert answers[0] != answers[1]
