@@ -115,8 +115,8 @@ class MetadataImage:
         self._changes: list[tuple[str, Any]] = []
 
     def is_stale_incarnation(self, broker_id: int, broker_epoch: int) -> bool:
-        """Whether a later incarnation of the broker has registered since the one of this epoch, and is unfenced (KIP-903:
-        KRaftMetadataCache.getAliveBrokerEpoch); -1 does not say."""
+        """Whether a later incarnation of the broker has registered since the one of this epoch, and is unfenced; -1
+        does not say (KIP-903, KRaftMetadataCache.getAliveBrokerEpoch)."""
         broker = self.brokers.get(broker_id)
         return broker is not None and not broker.fenced and -1 != broker_epoch < broker.broker_epoch
 
