@@ -25,6 +25,7 @@ from fencepost.checkers.linearizability import (
     compiled,
     linearizable,
     models,
+    pure,
 )
 from fencepost.checkers.linearizability.operation import NEVER
 from fencepost.checkers.linearizability.postmortem import examine
@@ -87,7 +88,7 @@ def test_every_compiled_search_agrees_with_brute_force_whatever_is_pruned() -> N
 
 
 def _agree(operations: list[Operation], model: Model, prunings: Prunings, possible: bool) -> None:
-    pure = linearizable(operations, model, engine="pure", specialised=False)
+    plain = linearizable(operations, model, engine="pure", specialised=False)
     (part,) = compiled.parts(operations, model, True, prunings, Unlimited().spend)
     for entrant in part.entrants():
         search = entrant.begin()
@@ -97,7 +98,7 @@ def _agree(operations: list[Operation], model: Model, prunings: Prunings, possib
         assert progress is (Progress.ACCEPTED if possible else Progress.REJECTED), (prunings, operations)
         if progress is Progress.REJECTED:
             death = examine(search.death(), operations, model, part.renamed)
-            assert (death.operation, death.returned) == (pure.deaths[0][1].operation, pure.deaths[0][1].returned)
+            assert (death.operation, death.returned) == (plain.deaths[0][1].operation, plain.deaths[0][1].returned)
             for frontier, order in zip(death.frontiers, death.partial_linearizations(), strict=True):
                 check_order(order, model)
                 assert isinstance(model.step(frontier.state, death.operation), Inconsistent)
@@ -129,6 +130,31 @@ def test_columns_are_judged_as_operations(engine: Any, as_arrays: bool) -> None:
     analyses = [linearizable(given, models.REGISTER, engine=engine, specialised=False) for given in (columns, history)]
     assert analyses[0] == analyses[1]
     assert [(part, death.operation) for part, death in analyses[0].deaths] == [("y", history[4])]
+
+
+@pytest.mark.parametrize("engine", [pure, pytest.param(compiled, marks=built)])
+def test_a_part_shows_its_operations(engine: Any) -> None:
+    history = bad_history()
+    for given in (history, Columns(*map(list, zip(*history, strict=True)))):  # type: ignore[arg-type]
+        for part in engine.parts(given, models.REGISTER, True, Prunings(), Unlimited().spend):
+            own = [operation for operation in history if operation.key == part.key]
+            assert list(part.view) == list(part.operations) == own
+            assert (len(part.view), part.size, part.view[1]) == (len(own), len(own), own[1])
+            with pytest.raises(IndexError):
+                part.view[len(own)]
+
+
+def test_pairs_of_the_same_values_are_one_class() -> None:
+    """Whether or not they are the same objects, and whatever else is alike."""
+    far = 10**9
+    cases = [(far, far + 1), (far, far + 1), (far, far + 2), (far + 1, far)]
+    history = [Operation(0, 1, "write", far)]
+    for n, expected in enumerate(cases):
+        history.append(Operation(2 * n + 2, 2 * n + 3, "cas", (expected[0] + 0, expected[1] + 0), True))
+    verdicts = {linearizable(history, models.CAS_REGISTER, engine=engine, specialised=False).verdict
+                for engine in (("pure", "compiled") if compiled.is_there() else ("pure",))}
+    assert verdicts == {"invalid"}
+    assert linearizable(history[:2], models.CAS_REGISTER, specialised=False).verdict == "valid"
 
 
 def test_columns_of_different_lengths_are_refused() -> None:

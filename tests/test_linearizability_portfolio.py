@@ -36,6 +36,7 @@ class ScriptedPart:
     slice_work = 250
     renamed = False
     operations: Sequence[Operation] = ()
+    view: Sequence[Operation] = ()
 
     def __init__(self, key: str, *searches: Scripted, refuter: Scripted | None = None) -> None:
         self.key = key

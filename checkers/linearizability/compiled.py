@@ -20,7 +20,7 @@ from fencepost.checkers.linearizability.searching import Dying, Progress, Standi
 _BREADTH_FIRST, _DEPTH_FIRST, _POSSIBLE_STATES, _FORESIGHTED = range(4)
 
 #: Raised with every change of what the extension takes or gives; an older build that lies about is left aside.
-_INTERFACE = 5
+_INTERFACE = 6
 
 _search: Any
 try:
@@ -106,6 +106,11 @@ class CompiledPart:
     def operations(self) -> Sequence[Operation]:
         """Its operations."""
         return self._part.operations  # type: ignore[no-any-return]
+
+    @property
+    def view(self) -> Sequence[Operation]:
+        """Its operations, each made when it is asked for."""
+        return self._part  # type: ignore[no-any-return]
 
     @property
     def renamed(self) -> bool:

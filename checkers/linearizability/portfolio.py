@@ -60,6 +60,10 @@ class SearchablePart(Protocol):
         """Its operations, as they were given."""
 
     @property
+    def view(self) -> Sequence[Operation]:
+        """The same for who may soon have seen enough of them."""
+
+    @property
     def renamed(self) -> bool:
         """Whether VALUE renamed anything."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from fencepost.checkers.linearizability.models.base import SequentialModel
 from fencepost.checkers.linearizability.operation import Model, Operation
 from fencepost.checkers.linearizability.prunings import Prunings
 from fencepost.checkers.linearizability.transitions import Transitions
@@ -78,13 +79,16 @@ def prepare(
     transitions = Transitions(model)
     members: dict[Hashable, list[Operation]] = {}
     keys: dict[Hashable, Hashable] = {}
+    by_key = per_key and getattr(type(model), "partition", None) is SequentialModel.partition
     for place, operation in enumerate(operations):
         if place % _SLICE == 0:
             spend(0)
         call, ret, f, argument, result, _, key = operation
         if ret is not None and ret < call:
             raise ValueError(f"operation {place}, {operation.words()}, returns at {ret} before it is called at {call}")
-        if per_key:
+        if by_key:
+            members.setdefault(key, []).append(operation)
+        elif per_key:
             alike = (f, argument, result, ret is None, key)
             if alike not in keys:
                 keys[alike] = model.partition(operation)

@@ -33,6 +33,11 @@ class PurePart:
         return self._part.operations
 
     @property
+    def view(self) -> Sequence[Operation]:
+        """Its operations."""
+        return self._part.operations
+
+    @property
     def renamed(self) -> bool:
         """Whether VALUE renamed anything."""
         return self._part.transitions.renamed

@@ -39,6 +39,8 @@ class Window:
 
     def go_to(self, place: int) -> None:
         """Forward to a later return, or back to an earlier one, or stay."""
+        if self.place == place:
+            return
         while self.place < place:
             self.advance()
         events = self._part.events
@@ -55,19 +57,18 @@ class Window:
 
     def _call(self) -> None:
         """Take the calls up to the next return."""
-        events = self._part.events
-        while self.position < len(events):
-            event = events[self.position]
+        events, pendings = self._part.events, self._part.pendings
+        for position in range(self.position, len(events)):
+            event = events[position]
             if event < 0:
-                self.returning = self._pending(-1 - event)
+                self.position, self.returning = position, pendings[-1 - event]
                 return
-            number = self._part.crashed_class.get(event)
-            if number is None:
-                self._insert(self._pending(event))
+            pending = pendings[event]
+            if pending is None:
+                self.called[self._part.crashed_class[event]] += 1
             else:
-                self.called[number] += 1
-            self.position += 1
-        self.returning = None
+                self._insert(pending)
+        self.position, self.returning = len(events), None
 
     def _uncall(self, index: int) -> None:
         number = self._part.crashed_class.get(index)

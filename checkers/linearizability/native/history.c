@@ -100,11 +100,26 @@ PyObject *operation_at(History *history, Py_ssize_t place) {
 
 /* --- classes and parts -------------------------------------------------------------------------------------------- */
 
+/* Whether it is a pair, such as what a compare-and-set expects and sets: each operation has one of its own. */
+static int is_pair(PyObject *argument) { return PyTuple_CheckExact(argument) && PyTuple_GET_SIZE(argument) == 2; }
+
+static size_t argument_hash(PyObject *argument) {
+    if (!is_pair(argument)) return address(argument) * 7;
+    return address(PyTuple_GET_ITEM(argument, 0)) * 11 + address(PyTuple_GET_ITEM(argument, 1)) * 13;
+}
+
+/* Whether two arguments are surely equal: the same object, or pairs of the same objects. */
+static int is_same(PyObject *one, PyObject *other) {
+    if (one == other) return 1;
+    return is_pair(one) && is_pair(other) && PyTuple_GET_ITEM(one, 0) == PyTuple_GET_ITEM(other, 0)
+           && PyTuple_GET_ITEM(one, 1) == PyTuple_GET_ITEM(other, 1);
+}
+
 static int class_of(History *history, Py_ssize_t place, PyObject **fields) {
     char crashed = history->ret[place] == NEVER;
-    size_t hash = address(fields[F]) * 31 + address(fields[ARGUMENT]) * 7 + address(fields[RESULT]) + (size_t)crashed;
+    size_t hash = address(fields[F]) * 31 + argument_hash(fields[ARGUMENT]) + address(fields[RESULT]) + (size_t)crashed;
     ClassCached *cached = &history->class_cache[mix(hash) % CACHE];
-    if (cached->known && cached->f == fields[F] && cached->argument == fields[ARGUMENT]
+    if (cached->known && cached->f == fields[F] && is_same(cached->argument, fields[ARGUMENT])
         && cached->result == fields[RESULT] && cached->crashed == crashed)
         return cached->number;
     PyObject *key = PyTuple_Pack(4, fields[F], fields[ARGUMENT], fields[RESULT], crashed ? Py_True : Py_False);

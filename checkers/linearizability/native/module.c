@@ -5,7 +5,7 @@
 
 #include <structmember.h>
 
-#define INTERFACE 5 /* as in ../compiled.py */
+#define INTERFACE 6 /* as in ../compiled.py */
 
 /* --- Part --------------------------------------------------------------------------------------------------------- */
 
@@ -60,6 +60,16 @@ static PyObject *part_search(Part *part, PyTypeObject *defining, PyObject *const
     return (PyObject *)search;
 }
 
+static Py_ssize_t part_length(Part *part) { return part->size; }
+
+static PyObject *part_item(Part *part, Py_ssize_t place) {
+    if (place < 0 || place >= part->size) {
+        PyErr_SetString(PyExc_IndexError, "a part has no such operation");
+        return NULL;
+    }
+    return PySequence_GetItem(part->history, part->members ? part->members[place] : place);
+}
+
 static PyGetSetDef part_properties[] = {
     {"operations", (getter)part_operations, NULL, "Its operations.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -80,7 +90,7 @@ static PyMethodDef part_methods[] = {
 };
 
 static PyType_Slot part_slots[] = {
-    {Py_tp_dealloc, part_free}, {Py_tp_getset, part_properties}, {Py_tp_members, part_members},
+    {Py_tp_dealloc, part_free}, {Py_sq_length, part_length}, {Py_sq_item, part_item}, {Py_tp_getset, part_properties}, {Py_tp_members, part_members},
     {Py_tp_methods, part_methods}, {Py_tp_doc, "A part of a history, ready to be searched."}, {0, NULL},
 };
 
