@@ -20,7 +20,7 @@ from fencepost.checkers.verdict import UNKNOWN
 from fencepost.harness.budget import WallBudget
 from fencepost.histories.errors import HistoryError, InputError
 from fencepost.histories.formats import read_operations
-from fencepost.histories.keyed import split_keys
+from fencepost.histories.keyed import hides_keys, split_keys
 from fencepost.histories.operations import HistoryOp
 from fencepost.histories.pairing import Call, pair
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: The limits look at the clock every so many lines while a history is read.
 _LINES_A_LOOK = 1_000
+#: A note.
+_SPLIT = "reads are asked with [key, nil]: values are taken as [key, value] and judged key by key, as with --per-key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Question:
     source: a path, or "-" for standard input. format: one of the formats' names; None: recognised.
     model: a contract's name.
     per_key: True: values are [key value] where there is no key field; False: the object as one whole; None: as the
-        contract has it.
+        contract has it, and as True where every read is asked with [key nil].
     initial: the object's first content, plain data; None: the model's own.
     only: the functions to keep; empty: all.
     engine: which search (see `linearizable`).
@@ -107,9 +109,11 @@ def judge(question: Question, budget: WallBudget, watch: Watch | None = None) ->
     if question.model not in MODELS and question.model not in _anomaly_models():
         raise InputError(_unknown_model(question.model))
     watched = _Watched(budget, watch or Watch())
-    report = {"verdict": UNKNOWN, "model": question.model, "history": question.name, "operations": 0, "engine": "none",
-              "violations": [], "notes": []}
+    report: dict[str, Any] = {
+        "verdict": UNKNOWN, "model": question.model, "history": question.name, "operations": 0, "engine": "none",
+        "violations": [], "notes": []}
     options = _check_options(question)
+    notes: list[str] = []
     try:
         with _uncollected():
             calls = _calls(question, watched, watch or Watch())
@@ -117,9 +121,15 @@ def judge(question: Question, budget: WallBudget, watch: Watch | None = None) ->
         report["notes"] = [f"undecided within {exhausted}: the history is not yet read"]
         return report
     report["operations"] = len(calls)
+    if question.per_key is None and hides_keys(calls):
+        calls = split_keys(calls, question.name)
+        notes = [_SPLIT]
     if question.model in MODELS:
-        return {**report, **_linearizability(question, calls, watched)}
-    return {**report, **_anomalies(question, calls, options, watched)}
+        report |= _linearizability(question, calls, watched)
+    else:
+        report |= _anomalies(question, calls, options, watched)
+    report["notes"] = [*notes, *report["notes"]]
+    return report
 
 
 def _unknown_model(name: str) -> str:
