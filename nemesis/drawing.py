@@ -157,7 +157,7 @@ class Drawing:
 
 def draw_faults(draws: Draws, rhythm: Rhythm) -> list[Fault]:
     """A schedule for one run: a pure function of the stream's state and the rhythm."""
-    drawing = Drawing(draws, rhythm)
+    drawing = Drawing(draws, rhythm.in_order())
     for _ in range(draws.weighted(((1, 1), (2, 2), (4, 3), (7, 3), (11, 1)))):
         drawing.episode(draws.between(rhythm.begin_us, rhythm.end_us))
     order = sorted(range(len(drawing.faults)), key=lambda index: (_begin_us(drawing.faults[index]), index))

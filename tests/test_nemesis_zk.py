@@ -103,6 +103,18 @@ def test_schedules_know_every_kind_and_read_back() -> None:
     assert not any(fault.at_point is not None and fault.at_point.point.startswith("raft") for fault in faults)
 
 
+@pytest.mark.parametrize("quorum", ["zookeepers", "controllers"])
+@pytest.mark.parametrize("scales", [(200_000, 9_000_000, 3_000_000), (200_000, 100_000, 10_000), (1, 1, 1)])
+def test_schedules_are_drawn_whatever_the_time_outs_are(quorum: str, scales: tuple[int, int, int]) -> None:
+    rhythm = Rhythm(2_000_000, 28_000_000, *scales, 3_000_000, ("orders-0",), quorum)
+    kinds = {fault.kind for seed in range(200) for fault in draw_faults(Stream(seed, "schedule"), rhythm)}
+    assert kinds >= set(KINDS)
+
+
+def test_time_outs_of_kafkas_own_proportions_are_left_alone() -> None:
+    assert RHYTHM.in_order() == RHYTHM
+
+
 @pytest.mark.parametrize("storyline", ZK_STORYLINES)
 def test_storylines_are_readable_and_in_time(storyline: Any) -> None:
     for seed in range(20):

@@ -50,7 +50,10 @@ def test_other_settings_work(properties: dict[str, str]) -> None:
     assert result.verdict == "valid", [v.message for result in result.results for v in result.violations]
 
 
-@pytest.mark.parametrize("shape", [Shape(brokers=1, zookeepers=1, clients=2), Shape(brokers=4, zookeepers=5)])
+@pytest.mark.parametrize("shape", [
+    Shape(brokers=1, zookeepers=1, clients=2), Shape(brokers=4, zookeepers=5),
+    Shape(brokers=2, zookeepers=2, clients=1),
+    Shape(brokers=1, zookeepers=7, clients=1)])
 def test_without_faults_every_shape_is_valid(shape: Shape) -> None:
     result = run(RunSpec(seed=1, mode="zk", shape=shape, duration_us=5_000_000, faults=[]))
     assert result.verdict == "valid", [v.message for result in result.results for v in result.violations]
