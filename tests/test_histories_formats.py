@@ -43,7 +43,7 @@ def told(ops: list[HistoryOp]) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize(("text", "value"), [
-    ("nil", None), ("true", True), ("-12", -12), ("12N", 12), ("1.5", 1.5), ("1.5M", 1.5), ("-2e3", -2000.0),
+    ("nil", None), ("true", True), ("-12", -12), ("12N", 12), ("0x1f", 31), ("1.5", 1.5), ("1.5M", 1.5), ("-2e3", -2000.0),
     ("##Inf", float("inf")), ("1/3", "1/3"), (":a/b", "a/b"), ("sym", "sym"), (r"\a", "a"), (r"\newline", "\n"),
     (r"\u0041", "A"), (r'"a\n\"b\\"', 'a\n"b\\'), (r'"\u00e9"', "\u00e9"), ('"two\nlines"', "two\nlines"),
     ("[1 [2 3]]", [1, [2, 3]]), ("(1, 2)", [1, 2]), ("#{3 1 2}", [1, 2, 3]), ('#{1 "a"}', ["a", 1]),

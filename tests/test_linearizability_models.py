@@ -141,6 +141,13 @@ def test_a_token_that_a_crashed_acquire_drew_may_show_later_but_only_as_one_numb
     assert verdict(crashed, crashed, ("check", 1, True), ("check", 2, True), ("acquire", None, 3)) == "valid"
 
 
+def test_nothing_is_appended_to_a_number() -> None:
+    steps = [("get", "x", 0), ("append", ("x", "a"))]
+    assert linearizable(one_after_another(steps), make_model("kv", {"x": 0})).verdict == "valid"
+    analysis = linearizable(one_after_another([*steps, ("append", ("x", "b"), None)]), make_model("kv", {"x": 0}))
+    assert (analysis.verdict, analysis.deaths[0][1].reasons) == ("invalid", ("appended to 'x', which holds 0",))
+
+
 # --- hints, over every state that the examples' operations reach ------------------------------------------------------
 
 MOST_STATES = 400
@@ -340,6 +347,8 @@ def test_every_model_reads_its_own_operations() -> None:
     ("cas-register", [("invoke", "cas", 1)], r"line 1: the value of cas should be \[expected, new\], but is 1"),
     ("versioned-register", [("invoke", "cas", 1, {"expected_version": "x"})], "line 1: expected_version should be"),
     ("kv", [("invoke", "append", ["x", 1])], "line 1: append should add a string, but adds 1"),
+    ("kv", [("invoke", "put", ["x", 5]), ("ok", "put", ["x", 5]), ("invoke", "append", ["y", "a"])],
+     "line 1: put should set a string where there are appends, but sets 5"),
     ("multi-register", [("invoke", "txn", [["cas", "x", 1]])], r"line 1: a step of txn should be \[read or write"),
     ("semaphore", [("invoke", "acquire", 0)], "line 1: acquire should be of at least 1 permit"),
     ("counter", [("invoke", "add", "x")], "line 1: add should add a whole number, but adds 'x'"),

@@ -6,7 +6,7 @@ a tag that was not registered. It is also several times faster. Nothing is ever 
 
 | EDN | here |
 | --- | --- |
-| `nil`, `true`, `12`, `12N`, `1.5M`, `##Inf` | None, bool, int, int, float, float |
+| `nil`, `true`, `12`, `12N`, `0x1f`, `1.5M`, `##Inf` | None, bool, int, int, int, float, float |
 | `"text"`, `\a`, `:keyword`, `symbol` | str; a keyword without its colon, a namespace stays (`:a/b` is "a/b") |
 | `[1 2]`, `(1 2)` | list |
 | `#{2 1}` | sorted list, for the order of a set means nothing |
@@ -38,6 +38,7 @@ _TOKEN = re.compile(
         | [^\s,]                               # a stray character
     )""", re.VERBOSE | re.DOTALL)
 _INTEGER = re.compile(r"[+-]?[0-9]+N?")
+_HEXADECIMAL = re.compile(r"[+-]?0[xX][0-9a-fA-F]+")
 _FLOAT = re.compile(r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?M?")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
@@ -201,6 +202,8 @@ def _atom(token: str) -> Any:
         try:
             if _INTEGER.fullmatch(token):
                 return int(token.rstrip("N"))
+            if _HEXADECIMAL.fullmatch(token):  # in Clojure's #object[... 0x1f2 ...]
+                return int(token, 16)
             return float(token.rstrip("M")) if _FLOAT.fullmatch(token) else _ratio(token)
         except ValueError:  # Python limits the digits that it converts
             return _NOTHING

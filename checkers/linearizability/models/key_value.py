@@ -6,7 +6,7 @@
 A key that is absent reads as the empty string or as nil, which are the same here (Porcupine's kv model).
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,6 +43,8 @@ class KeyValue(SequentialModel):
         if operation.f == "put":
             content[key] = operation.argument[1]
         elif operation.f == "append":
+            if not isinstance(held, str):
+                return state if operation.crashed else Inconsistent(f"appended to {key!r}, which holds {held!r}")
             content[key] = held + operation.argument[1]
         elif operation.f == "delete":
             content.pop(key, None)
@@ -61,6 +63,8 @@ class KeyValue(SequentialModel):
         for operation in operations:
             members.setdefault(self._key(operation), []).append(operation)
         content = dict(self.initial)
+        if not all(isinstance(value, str) for value in content.values()):
+            return None
         outcomes = [appends.decide(own, content.get(key, "")) for key, own in members.items()]
         bad = [outcome for outcome in outcomes if outcome is not None and not outcome.valid]
         return bad[0] if bad else outcomes[0] if all(outcomes) else None
@@ -131,10 +135,24 @@ def _changed(call: Call) -> Operation | None:
     return operation_of(call, (key, value))
 
 
+def _read(calls: Iterable[Call]) -> list[Operation]:
+    """The operations; where there are appends, what is put is a string too."""
+    calls = list(calls)
+    if any(call.f == "append" for call in calls):
+        for call in calls:
+            if call.f == "put":
+                value = call.argument if call.key is not None else pair_of(call, "[key, value]")[1]
+                if not isinstance(value, str):
+                    raise HistoryError(f"line {call.line}: put should set a string where there are appends, but sets "
+                                       f"{value!r}")
+    return _READ(calls)
+
+
 _FUNCTIONS = {"get": _asked, "put": _changed, "append": _changed, "delete": _asked}
+_READ = reader("kv", _FUNCTIONS)
 
 KINDS = (
     ModelKind("kv", "a map of strings with get, put, append and delete, key by key; as one object with --whole "
               "(Porcupine's)",
-              make, reader("kv", _FUNCTIONS), "a map of keys to values", make_whole, reader("kv", _FUNCTIONS)),
+              make, _read, "a map of keys to values", make_whole, _read),
 )
