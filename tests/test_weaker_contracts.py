@@ -20,7 +20,7 @@ Script = list[tuple[Any, ...]]
 
 
 def calls(scripts: dict[str, Script], key: Any = None) -> list[Call]:
-    """Process by process, which says nothing of real time to these contracts."""
+    """Process by process, one operation after the other."""
     made = []
     for process, script in scripts.items():
         for f, value, *rest in script:
@@ -33,8 +33,10 @@ def calls(scripts: dict[str, Script], key: Any = None) -> list[Call]:
 
 
 def broken(scripts: dict[str, Script]) -> list[str]:
-    """The session contracts that the history breaks, starting from 0."""
-    return [name for name in SESSIONS if WEAKER[name].analyse(calls(scripts), initial=0).verdict == "invalid"]
+    """The session contracts that the history breaks, starting from 0, where times of writes tell nothing."""
+    return [name for name in SESSIONS if WEAKER[name].analyse(
+        calls(scripts), initial=0, **{option: False for option in WEAKER[name].options if option == "write_times"}
+    ).verdict == "invalid"]
 
 
 @pytest.mark.parametrize(("scripts", "expected"), [
@@ -62,6 +64,42 @@ def broken(scripts: dict[str, Script]) -> list[str]:
 ])
 def test_each_contract_is_broken_by_its_own_kind_of_history(scripts: dict[str, Script], expected: list[str]) -> None:
     assert broken(scripts) == expected
+
+
+@pytest.mark.parametrize(("name", "script"), [
+    ("monotonic-reads", [("read", 2), ("read", 1)]), ("read-your-writes", [("write", 3), ("read", 2)])])
+def test_writes_that_follow_each_other_are_ordered_unless_told_otherwise(name: str, script: Script) -> None:
+    history = calls({"p": [("write", 1)], "q": [("write", 2)], "r": script})
+    analyse = WEAKER[name].analyse
+    assert analyse(history, initial=0, write_times=False).verdict == "valid"
+    report = analyse(history, initial=0)
+    assert report.verdict == "invalid"
+    assert f"had written {script[-1][1]} before process" in report.words()
+    at_once = [call._replace(call=call.call % 10, ret=10 + (call.ret or 0)) if call.f == "write" else call
+               for call in history]
+    assert analyse(at_once, initial=0).verdict == "valid"
+    unacknowledged = [call._replace(ret=None, type=INFO) if call.argument in (1, 2) else call for call in history]
+    assert analyse(unacknowledged, initial=0).verdict == "valid"
+    good: Script = [("read", 1), ("read", 2), ("write", 3), ("read", 3)]
+    assert analyse(calls({"p": [("write", 1)], "q": [("write", 2)], "r": good}), initial=0).verdict == "valid"
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6) | st.none()), max_size=7), st.data())
+def test_what_times_tell_is_every_pair_of_writes_that_follow_each_other(
+    intervals: list[tuple[int, int | None]], data: st.DataObject
+) -> None:
+    """Two readings of one session are refused exactly if the second value's write returned before the first's call."""
+    values = len(intervals)
+    writes = [Call(call, None if length is None else call + length, OK if length is not None else INFO, f"w{number}",
+                   "write", None, number, None, None, {}, {}, number, number + 1)
+              for number, (call, length) in enumerate(intervals, 1)]
+    first, then = (data.draw(st.integers(0, values)) for _ in range(2))
+    reads = [Call(100 + 10 * place, 105 + 10 * place, OK, "r", "read", None, None, value, None, {}, {}, 50 + place, 60)
+             for place, value in enumerate((first, then))]
+    before = first > 0 and (then == 0 or (
+        writes[then - 1].ret is not None and writes[then - 1].ret < writes[first - 1].call))
+    report = WEAKER["monotonic-reads"].analyse([*writes, *reads], initial=0)
+    assert report.verdict == ("invalid" if before else "valid")
 
 
 def test_a_circle_is_told_in_sentences() -> None:

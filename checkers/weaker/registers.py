@@ -39,7 +39,7 @@ class Register:
     values: what names each value, in the order of versions where there are any, else as they were written.
     versioned: whether versions name the values.
     replaced: pairs of values, the second of which was set by a compare-and-set right after the first, with the call.
-    unwritten: readings of what nobody wrote.
+    writers: who wrote each value. unwritten: readings of what nobody wrote.
     undecidable: why nothing can be inferred, in words; empty if something can.
     """
 
@@ -49,6 +49,7 @@ class Register:
     sessions: dict[Any, list[Sighting]] = field(default_factory=dict)
     values: dict[Hashable, None] = field(default_factory=dict)
     replaced: list[tuple[Hashable, Hashable, Call]] = field(default_factory=list)
+    writers: dict[Hashable, Call] = field(default_factory=dict)
     unwritten: list[Sighting] = field(default_factory=list)
     undecidable: str = ""
 
@@ -117,6 +118,7 @@ def _happened(calls: list[Call], told: "list[_Told]") -> dict[Hashable, None]:
 
 
 def _name_values(register: Register, writers: dict[Hashable, Call]) -> None:
+    register.writers = writers
     seen = {sighting.value: None for session in register.sessions.values() for sighting in session}
     values: list[Any] = [register.first, *writers, *seen]
     register.values = dict.fromkeys(sorted(values) if register.versioned else values)

@@ -4,7 +4,9 @@ Terry et al., "Session guarantees for weakly consistent replicated data" (PDIS 1
 
 monotonic-reads: what a session reads is never older than what it read before.
     p: read() -> 1, read() -> 2, read() -> 1          1 must come before 2, and 2 before 1
+    p: write(1), write(2);  q: read() -> 2, read() -> 1
 read-your-writes: what a session reads is not older than its own last write.
+    p: write(1), write(2), read() -> 1
     p: write(1), read() -> 2;  q: write(2), read() -> 1
 monotonic-writes: a session's writes come in their order.
     p: write(1), write(2);  q: read() -> 2, read() -> 1
@@ -13,13 +15,15 @@ writes-follow-reads: what a session writes comes after what it read before.
 sequential (Lamport 1979): one order of all operations explains all that was read, and has each session's operations in
     the session's order. Per key: the orders of different keys need not fit together.
 
-The order of the values is not known unless there are versions or compare-and-sets. Each contract demands that some come
-before others; it is broken exactly if these demands, with what is known anyway, go round in a circle. Monotonic writes
-and writes follow reads concern what readers see: what a session read one after the other counts as known for them, and
-a circle of such readings alone is not held against them.
+The order of the values is known where there are versions or compare-and-sets. For monotonic reads and read your writes
+it is also taken from the times of writes: one that returned before another was called comes first, as it does wherever
+reads may lag but writes go through one leader. `write_times=no` drops that, for stores where the later write may lose.
+Each contract demands that some values come before others; it is broken exactly if these demands, with what is known
+anyway, go round in a circle. Monotonic writes and writes follow reads concern what readers see: what a session read one
+after the other counts as known for them, and a circle of such readings alone is not held against them.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -64,7 +68,20 @@ def _last_then(session: Sequence[Sighting], first: str, then: str) -> Iterator[t
             last = sighting
 
 
-def _judge(name: str, demands: Demands, evidence: Demands | None = None) -> Callable[..., AnomalyReport]:
+def _judge_by_write_times(name: str, demands: Demands) -> Callable[..., AnomalyReport]:
+    with_times, without = _judge(name, demands, write_times=True), _judge(name, demands)
+
+    def analyse(
+        calls: Iterable[Call], initial: Any = None, write_times: bool = True, budget: Budget | None = None
+    ) -> AnomalyReport:
+        return (with_times if write_times else without)(calls, initial, budget)
+
+    return analyse
+
+
+def _judge(
+    name: str, demands: Demands, evidence: Demands | None = None, write_times: bool = False
+) -> Callable[..., AnomalyReport]:
     def analyse(calls: Iterable[Call], initial: Any = None, budget: Budget | None = None) -> AnomalyReport:
         anomalies: list[Anomaly] = []
         undecidable: list[str] = []
@@ -83,7 +100,10 @@ def _judge(name: str, demands: Demands, evidence: Demands | None = None) -> Call
             if name == SEQUENTIAL:
                 anomalies += _compare_and_sets(register)
                 anomalies += _inside_sessions(register, chains)
-            for cycle in _order(register, demands, evidence, chains).cycles():
+            order = _order(register, demands, evidence, chains)
+            if write_times:
+                _add_write_times(order, register)
+            for cycle in order.cycles():
                 anomalies.append(_circle(name, register, cycle))
         return report(anomalies, undecidable)
 
@@ -121,6 +141,27 @@ def _known(register: Register) -> Iterator[tuple[Hashable, Hashable, Because]]:
     for before, after, call in register.replaced:
         yield before, after, Because(f"process {call.process} set {register.words(after)} where it found "
                                      f"{register.words(before)}", (call,), False)
+
+
+def _add_write_times(order: Order, register: Register) -> None:
+    """A write that returned before another was called comes before it; those that others stand between are left out."""
+    if register.versioned:
+        return
+    begins = sorted(register.writers.items(), key=lambda written: written[1].call)
+    returned: list[tuple[int, Hashable, Call]] = sorted(
+        ((call.ret, value, call) for value, call in begins if call.ret is not None), key=lambda entry: entry[0])
+    latest: list[tuple[Hashable, Call]] = []
+    place = 0
+    for value, call in begins:
+        while place < len(returned) and returned[place][0] < call.call:
+            _, earlier, writer = returned[place]
+            latest = [(one, by) for one, by in latest if by.ret is not None and by.ret >= writer.call]
+            latest.append((earlier, writer))
+            place += 1
+        for earlier, writer in latest:
+            order.add(earlier, value, Because(
+                f"process {writer.process} had written {register.words(earlier)} before process {call.process} began "
+                f"to write {register.words(value)}", (writer, call), False))
 
 
 # --- what only sequential consistency asks ----------------------------------------------------------------------------
@@ -232,9 +273,15 @@ _ASKS = "It takes reads, writes and compare-and-sets of registers with versions,
         "key where a value was written twice is undecided. An operation that crashed counts if its value was seen."
 
 
-def _model(name: str, summary: str, example: str, analyse: Callable[..., AnomalyReport]) -> AnomalyModel:
+_WRITE_TIMES = {
+    "write_times": "a write that returned before another was called comes before it; so it is taken unless told `no`"}
+
+
+def _model(
+    name: str, summary: str, example: str, analyse: Callable[..., AnomalyReport], options: Mapping[str, str] = {}
+) -> AnomalyModel:
     return AnomalyModel(
-        f"{summary}, key by key", analyse, {"initial": "the first value of every key"},
+        f"{summary}, key by key", analyse, {"initial": "the first value of every key", **options},
         {name: f"{example} {_ASKS}", UNWRITTEN: _UNWRITTEN_WORDS})
 
 
@@ -247,13 +294,14 @@ MODELS: dict[str, AnomalyModel] = {
         _judge(SEQUENTIAL, pairwise)),
     "monotonic-reads": _model(
         "monotonic-reads", "registers where no process reads an older value than it read before",
-        "A process read an older value than before: `p: read() -> 1, read() -> 2, read() -> 1`.",
-        _judge("monotonic-reads", _reads_then_reads)),
+        "A process read an older value than before: `p: read() -> 1, read() -> 2, read() -> 1`, or `p: write(1), "
+        "write(2)` and then `q: read() -> 2, read() -> 1`.",
+        _judge_by_write_times("monotonic-reads", _reads_then_reads), _WRITE_TIMES),
     "read-your-writes": _model(
         "read-your-writes", "registers where no process reads an older value than it wrote itself",
-        "A process read a value older than its own last write: `p: write(1), read() -> 2` and `q: write(2), "
-        "read() -> 1`.",
-        _judge("read-your-writes", _writes_then_reads)),
+        "A process read a value older than its own last write: `p: write(1), write(2), read() -> 1`, or `p: write(1), "
+        "read() -> 2` and `q: write(2), read() -> 1`.",
+        _judge_by_write_times("read-your-writes", _writes_then_reads), _WRITE_TIMES),
     "monotonic-writes": _model(
         "monotonic-writes", "registers where the writes of a process are seen in its order",
         "Readers saw the writes of a process in another order: `p: write(1), write(2)` and `q: read() -> 2, "
