@@ -101,6 +101,20 @@ def test_a_crashed_consumers_partitions_wait_for_its_session(how: str, waits_us:
     assert waits_us[0] <= claims[1].time_us - 5 * SECOND < waits_us[1]
 
 
+def test_a_consumer_whose_session_has_expired_begins_again_as_the_same_consumer() -> None:
+    cut = {
+        "kind": "cut-roles", "at_us": 4 * SECOND, "duration_us": 3 * SECOND, "target": {"role": "node", "id": 1001},
+        "others": "zookeepers"}
+    result = play(IN_ZOOKEEPER, [
+        create(), produce(2500 * MS), operation(3 * SECOND, FIRST, "subscribe"), operation(9 * SECOND, FIRST, "poll")],
+        (cut,))
+    assert owners(result) == [("orders-0", "billing_client0"), ("orders-0", None), ("orders-0", "billing_client0")]
+    claims = [event.value for event in result.events if event.f == "partition-owned" and event.value["owner"]]
+    assert claims[0]["owner"] == claims[1]["owner"]
+    assert claims[0]["session"] != claims[1]["session"]
+    assert len(of(result, "poll")[0].value["records"]["orders-0"]) == 4
+
+
 def test_a_group_waits_for_its_topic() -> None:
     result = play(IN_ZOOKEEPER, [
         {**create(), "at_us": 5 * SECOND}, operation(3 * SECOND, FIRST, "subscribe"),

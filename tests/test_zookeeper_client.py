@@ -146,3 +146,32 @@ def test_a_client_that_closes_tells_the_server_and_goes():
     assert client.state == "closed"
     assert host.seen == []
     assert server.ended == 1
+
+
+def test_a_client_that_crashes_tells_nobody():
+    scheduler, (server,), host, client = connected()
+    client.get_data("/a", host.on_result, "open")
+    client.abandon()
+    client.get_data("/a", host.on_result, "late")
+    scheduler.run_until(20 * MS)
+    assert (client.state, host.seen) == ("closed", [("open", "SESSIONEXPIRED"), ("late", "SESSIONEXPIRED")])
+    assert not any(type(request.operation).__name__ == "CloseSessionOp" for request in server.requests)
+    assert server.ended == 1
+
+
+def test_the_last_zxid_is_that_of_the_last_answer():
+    scheduler, (server,), host, client = connected()
+    client.get_data("/a", lambda result: host.seen.append(client.last_zxid))
+    scheduler.run_until(20 * MS)
+    server.tell("changed", "/a")
+    server.answer(5, ZkResult(value="x", stat=STAT))
+    scheduler.run_until(30 * MS)
+    assert host.seen == [5]
+
+
+def test_two_clients_of_one_process_have_a_connection_each():
+    scheduler, (server,), host, client = connected()
+    other = host.begin((1,), channel="zookeeper 2")
+    scheduler.run_until(20 * MS)
+    assert (client.state, other.state) == ("connected", "connected")
+    assert (len(server.connects), server.ended) == (2, 0)

@@ -7,6 +7,7 @@ from fencepost.model.kernel.network import Network, Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.protocol.zookeeper import (
+    CLIENT_CHANNEL,
     ClientPing,
     ClientReply,
     ClientRequest,
@@ -104,8 +105,12 @@ class ClientHost(Node):
     def on_start(self) -> None:
         self.seen: list[Any] = []
 
-    def begin(self, servers: tuple[int, ...], chroot: str = "", session_timeout_us: int = 600_000) -> ZooKeeperClient:
-        self.client = ZooKeeperClient(self, ClientTimeouts(session_timeout_us, 100_000), servers, chroot, self)
+    def begin(
+        self, servers: tuple[int, ...], chroot: str = "", session_timeout_us: int = 600_000,
+        channel: str = CLIENT_CHANNEL,
+    ) -> ZooKeeperClient:
+        self.client = ZooKeeperClient(
+            self, ClientTimeouts(session_timeout_us, 100_000), servers, chroot, self, channel=channel)
         self.client.connect()
         return self.client
 
