@@ -21,8 +21,9 @@ from unique_histories import (
     versioned,
 )
 
-from fencepost.checkers.linearizability import Operation, linearizable
+from fencepost.checkers.linearizability import Exhausted, Model, Operation, compiled, linearizable
 from fencepost.checkers.linearizability.models import Register, make_model
+from fencepost.checkers.linearizability.pace import unhurried
 
 #: name -> model, first content, what is proposed, and the least share of histories that must be decided.
 KINDS: dict[str, tuple[str, Any, Propose, float]] = {
@@ -57,7 +58,7 @@ def drawn(kind: str, seed: int) -> tuple[Any, list[Operation]]:
 @given(st.sampled_from(list(KINDS)), st.integers(0, 2**32))
 def test_whatever_is_decided_is_what_trying_everything_says(kind: str, seed: int) -> None:
     model, operations = drawn(kind, seed)
-    outcome = model.near_linear(operations)
+    outcome = model.near_linear(operations, unhurried)
     if outcome is not None:
         assert outcome.valid is brute_force(operations, model), outcome.reason
 
@@ -67,7 +68,7 @@ def test_most_is_decided_both_ways_and_told_in_words(kind: str) -> None:
     verdicts: Counter[bool | None] = Counter()
     for seed in range(300):
         model, operations = drawn(kind, seed)
-        outcome = model.near_linear(operations)
+        outcome = model.near_linear(operations, unhurried)
         verdicts[None if outcome is None else outcome.valid] += 1
         if outcome is not None and not outcome.valid:
             assert outcome.reason
@@ -111,12 +112,15 @@ def test_a_model_that_inherits_is_searched_since_it_may_step_otherwise() -> None
             return state if operation.f == "write" and state else super().step(state, operation)
 
     history = [Operation(0, 1, "write", 1), Operation(2, 3, "write", 2), Operation(4, 5, "read", None, 1)]
-    assert Sticky().near_linear(history) is None
-    assert Register().near_linear(history) is not None
+    assert Sticky().near_linear(history, unhurried) is None
+    assert Register().near_linear(history, unhurried) is not None
 
 
-@pytest.mark.parametrize("name", ["register", "versioned-register", "log", "fifo-queue", "set"])
-def test_a_long_history_is_decided_without_a_search(name: str) -> None:
+LONG = ["register", "versioned-register", "log", "fifo-queue", "set", "set-read", "kv"]
+
+
+def long_history(name: str) -> tuple[Model, list[Operation]]:
+    """Ten thousand operations that overlap the next one."""
     rounds = range(5_000)
     steps: dict[str, Any] = {
         "register": lambda n: [("write", n, None), ("read", None, n)],
@@ -124,9 +128,48 @@ def test_a_long_history_is_decided_without_a_search(name: str) -> None:
         "log": lambda n: [("append", n, n), ("read", n, n)],
         "fifo-queue": lambda n: [("enqueue", n, None), ("dequeue", None, n)],
         "set": lambda n: [("add", n, None), ("contains", n, True)],
+        "set-read": lambda n: [("add", n, None), ("read", None, tuple(range(n - n % 1_000)))][:1 + (n % 1_000 == 0)],
+        "kv": lambda n: [("put", ("x", f"{n} "), None), ("get", "x", f"{n} ")],
     }
     history = [Operation(20 * n + 10 * place, 20 * n + 10 * place + 15, *step)
                for n in rounds for place, step in enumerate(steps[name](n))]
-    analysis = linearizable(history, make_model(name), engine="pure")
+    return make_model(name.removesuffix("-read")), history
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_history_is_decided_without_a_search(name: str) -> None:
+    model, history = long_history(name)
+    analysis = linearizable(history, model, engine="pure")
     assert (analysis.verdict, analysis.explored) == ("valid", 0)
     assert analysis.engine.startswith("near-linear: ")
+
+
+class Ends:
+    """A budget that is over after so many looks."""
+
+    memory_bytes = None
+
+    def __init__(self, after: int) -> None:
+        self.looks = 0
+        self._after = after
+
+    def spend(self, configurations: int) -> None:
+        self.looks += 1
+        if self.looks > self._after:
+            raise Exhausted("the limit of looks")
+
+
+@pytest.mark.parametrize("engine", ["pure", pytest.param("compiled", marks=pytest.mark.skipif(
+    not compiled.is_there(), reason="the compiled engine is not built"))])
+@pytest.mark.parametrize("name", LONG)
+def test_the_budget_is_asked_all_the_way_and_its_end_gives_unknown(engine: Any, name: str) -> None:
+    model, history = long_history(name)
+    ample = Ends(10**9)
+    assert linearizable(history, model, engine=engine, budget=ample).verdict == "valid"
+    assert ample.looks > len(history) // 1_024
+    for after in range(0, ample.looks, 7):
+        short = Ends(after)
+        analysis = linearizable(history, model, engine=engine, budget=short)
+        assert analysis.verdict == "unknown"
+        assert short.looks == after + 1, "the first time that it is over is the last time that it is asked"
+        assert {undecided.reason for undecided in analysis.undecided} == {"the limit of looks"}

@@ -71,7 +71,7 @@ def _judge(portfolio: Portfolio, model: Model, budget: Budget, specialised: bool
         if near_linear is not None:
             for place, trial in enumerate(portfolio.trials):
                 budget.spend(0)
-                outcome = near_linear(trial.part.view)
+                outcome = near_linear(trial.part.view, budget.spend)
                 if outcome is not None:
                     outcomes[place] = outcome
                     if outcome.valid:

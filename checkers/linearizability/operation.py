@@ -19,8 +19,9 @@ Optional hints, found by name on the model. A wrong one raises ValueError as soo
         unless the state is `before` (None: it is never refused); None for any other. The compiled search reckons by it.
     as_whole() -> Model
         For an object that can be judged part by part or as one: the model for the latter, whose hints hold there.
-    near_linear(operations) -> PartOutcome | None
-        Decides one part's history without a search, in about linear time; None where it cannot decide.
+    near_linear(operations, spend) -> PartOutcome | None
+        Decides one part's history without a search, in about linear time; None where it cannot decide. It calls
+        `spend(0)` every few milliseconds (see `paced`), which raises `Exhausted` when the time is over.
 """
 
 from collections.abc import Hashable, Sequence

@@ -6,17 +6,15 @@ calls; as they are used in that order (SYM), used ones fill their class's bits f
 prove nothing and are left out.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fencepost.checkers.linearizability.models.base import SequentialModel
 from fencepost.checkers.linearizability.operation import Model, Operation
+from fencepost.checkers.linearizability.pace import Spend, paced
 from fencepost.checkers.linearizability.prunings import Prunings
 from fencepost.checkers.linearizability.transitions import Transitions
-
-#: Tells the budget after so many operations.
-_SLICE = 16_384
 
 
 class Pending(NamedTuple):
@@ -72,7 +70,7 @@ class Part:
 
 
 def prepare(
-    operations: Iterable[Operation], model: Model, per_key: bool, prunings: Prunings, spend: Callable[[int], None],
+    operations: Iterable[Operation], model: Model, per_key: bool, prunings: Prunings, spend: Spend,
 ) -> list[Part]:
     """The parts, in the order in which they first appear. Raises ValueError for an operation that returns before it is
     called, and what `spend` raises."""
@@ -80,9 +78,7 @@ def prepare(
     members: dict[Hashable, list[Operation]] = {}
     keys: dict[Hashable, Hashable] = {}
     by_key = per_key and getattr(type(model), "partition", None) is SequentialModel.partition
-    for place, operation in enumerate(operations):
-        if place % _SLICE == 0:
-            spend(0)
+    for place, operation in enumerate(paced(operations, spend)):
         call, ret, f, argument, result, _, key = operation
         if ret is not None and ret < call:
             raise ValueError(f"operation {place}, {operation.words()}, returns at {ret} before it is called at {call}")
@@ -98,17 +94,17 @@ def prepare(
     return [_prepare_part(Part(key, own, transitions, prunings), spend) for key, own in members.items()]
 
 
-def _prepare_part(part: Part, spend: Callable[[int], None]) -> Part:
+def _prepare_part(part: Part, spend: Spend) -> Part:
     spend(0)
-    classes = _classes(part)
-    ordered = _events(part, classes)
+    classes = _classes(part, spend)
+    ordered = _events(part, classes, spend)
     transitions = part.transitions
     free: list[int] = []
     width = 0
     part.pendings = [None] * len(part.operations)
     crashed: dict[int, list[int]] = {}
     deadlines = {-1 - event: place for place, event in enumerate(ordered) if event < 0}
-    for event in ordered:
+    for event in paced(ordered, spend):
         if event < 0:
             pending = part.pendings[-1 - event]
             assert pending is not None
@@ -140,10 +136,10 @@ def _group(class_id: int, target: int | None) -> int:
     return class_id if target is None else -1 - target
 
 
-def _classes(part: Part) -> list[int]:
+def _classes(part: Part, spend: Spend) -> list[int]:
     """Each operation's class, after VALUE has renamed what nobody observes."""
     transitions = part.transitions
-    raw = [transitions.class_of(operation) for operation in part.operations]
+    raw = [transitions.class_of(operation) for operation in paced(part.operations, spend)]
     if not part.prunings.value or not any(operation.ret is None for operation in part.operations):
         return raw
     found = renamed(transitions, {class_id: transitions.samples[class_id] for class_id in raw})
@@ -175,11 +171,11 @@ def renamed(
     return own, {class_id: own.class_of(others[class_id], sample) for class_id, sample in samples.items()}
 
 
-def _events(part: Part, classes: list[int]) -> list[int]:
+def _events(part: Part, classes: list[int], spend: Spend) -> list[int]:
     """Calls and returns in the order of time; at one time calls come first, then the order of the operations."""
     count = len(part.operations)
     keys = []
-    for index, (call, ret, *_) in enumerate(part.operations):
+    for index, (call, ret, *_) in enumerate(paced(part.operations, spend)):
         if ret is not None:
             keys.append((2 * ret + 1) * count + index)
         elif part.transitions.pure[classes[index]]:

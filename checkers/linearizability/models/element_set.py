@@ -15,6 +15,7 @@ from fencepost.checkers.linearizability.models.kind import ModelKind, list_of
 from fencepost.checkers.linearizability.models.reading import exchange, hashable, operation_of, reader
 from fencepost.checkers.linearizability.near_linear import elements
 from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, OK, Call
 
@@ -58,9 +59,9 @@ class ElementSet(SequentialModel):
         return (f"{operation.f}({element!r}) gave {operation.result!r} "
                 f"but the set {'holds' if present else 'does not hold'} {element!r}")
 
-    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+    def near_linear(self, operations: Sequence[Operation], spend: Spend) -> PartOutcome | None:
         """See `operation`; what inherits from this may step otherwise, and is searched."""
-        return elements.decide(operations, self.initial) if type(self) is ElementSet else None
+        return elements.decide(operations, self.initial, spend) if type(self) is ElementSet else None
 
     def readonly(self, operation: Operation) -> bool:
         """Looking, and what tells that it changed nothing."""

@@ -15,6 +15,7 @@ from fencepost.checkers.linearizability.models.kind import ModelKind
 from fencepost.checkers.linearizability.models.reading import hashable, operation_of, pair_of, reader
 from fencepost.checkers.linearizability.near_linear import appends
 from fencepost.checkers.linearizability.operation import Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, Call
 
@@ -52,7 +53,7 @@ class KeyValue(SequentialModel):
             return unknown_function(operation, self.name)
         return tuple(sorted(content.items(), key=rank))
 
-    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+    def near_linear(self, operations: Sequence[Operation], spend: Spend) -> PartOutcome | None:
         """See `operation`; what inherits from this may step otherwise, and is searched.
 
         Also as a whole the map is judged key by key: linearizability is local (Herlihy and Wing).
@@ -65,7 +66,7 @@ class KeyValue(SequentialModel):
         content = dict(self.initial)
         if not all(isinstance(value, str) for value in content.values()):
             return None
-        outcomes = [appends.decide(own, content.get(key, "")) for key, own in members.items()]
+        outcomes = [appends.decide(own, content.get(key, ""), spend) for key, own in members.items()]
         bad = [outcome for outcome in outcomes if outcome is not None and not outcome.valid]
         return bad[0] if bad else outcomes[0] if all(outcomes) else None
 

@@ -17,6 +17,7 @@ from fencepost.checkers.linearizability.models.kind import ModelKind, list_of
 from fencepost.checkers.linearizability.models.reading import hashable, operation_of, reader
 from fencepost.checkers.linearizability.near_linear import offsets
 from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, OK, Call
 
@@ -48,9 +49,9 @@ class Log(SequentialModel):
             return Inconsistent(f"found {found} at offset {offset}, where the log has {_thing(there)}")
         return unknown_function(operation, self.name)
 
-    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+    def near_linear(self, operations: Sequence[Operation], spend: Spend) -> PartOutcome | None:
         """See `operation`; what inherits from this may step otherwise, and is searched."""
-        return offsets.decide(operations, self.initial) if type(self) is Log else None
+        return offsets.decide(operations, self.initial, spend) if type(self) is Log else None
 
     def readonly(self, operation: Operation) -> bool:
         """Reads."""

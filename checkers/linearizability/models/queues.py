@@ -19,6 +19,7 @@ from fencepost.checkers.linearizability.models.kind import ModelKind, list_of
 from fencepost.checkers.linearizability.models.reading import command, hashable, query, reader
 from fencepost.checkers.linearizability.near_linear import queue_order
 from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,9 @@ class FifoQueue(_Waiting):
             return self._taken(state, operation, "head")
         return unknown_function(operation, self.name)
 
-    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+    def near_linear(self, operations: Sequence[Operation], spend: Spend) -> PartOutcome | None:
         """See `operation`; what inherits from this may step otherwise, and is searched."""
-        return queue_order.decide(operations, self.initial) if type(self) is FifoQueue else None
+        return queue_order.decide(operations, self.initial, spend) if type(self) is FifoQueue else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from fencepost.checkers.linearizability.models.reading import (
 )
 from fencepost.checkers.linearizability.near_linear import zones
 from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend
 from fencepost.histories.pairing import FAIL, INFO, Call
 
 
@@ -66,9 +67,11 @@ class Register(SequentialModel):
             return new
         return state if operation.crashed else Inconsistent(f"cas from {expected!r} but the register holds {state!r}")
 
-    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+    def near_linear(self, operations: Sequence[Operation], spend: Spend) -> PartOutcome | None:
         """See `operation`; what inherits from this may step otherwise, and is searched."""
-        return zones.decide(operations, self.initial, self.nil_reads == "any") if type(self) is Register else None
+        if type(self) is not Register:
+            return None
+        return zones.decide(operations, self.initial, self.nil_reads == "any", spend)
 
     def readonly(self, operation: Operation) -> bool:
         """Reads, and compare-and-sets that were refused."""

@@ -27,6 +27,7 @@ from fencepost.checkers.linearizability.models.reading import (
 )
 from fencepost.checkers.linearizability.near_linear import versions
 from fencepost.checkers.linearizability.operation import UNOBSERVED, Inconsistent, Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, INFO, OK, Call
 
@@ -87,9 +88,9 @@ class VersionedRegister(SequentialModel):
         return Inconsistent(
             f"its {operation.f} made version {operation.result} but the register is at version {version}")
 
-    def near_linear(self, operations: Sequence[Operation]) -> PartOutcome | None:
+    def near_linear(self, operations: Sequence[Operation], spend: Spend) -> PartOutcome | None:
         """See `operation`; what inherits from this may step otherwise, and is searched."""
-        return versions.decide(operations, self.version, self.value) if type(self) is VersionedRegister else None
+        return versions.decide(operations, self.version, self.value, spend) if type(self) is VersionedRegister else None
 
     def readonly(self, operation: Operation) -> bool:
         """What was refused, and readings that cannot be the first to tell the initial value."""

@@ -1,7 +1,7 @@
 /* Reading operations, from rows or columns: their times, and by what they are made of their classes and parts. */
 #include "history.h"
 
-#define SLICE 65536 /* the budget and signals are looked at after so many operations */
+#define SLICE 4096 /* the budget and signals are looked at after so many operations */
 
 static inline size_t address(const PyObject *object) { return (size_t)object >> 4; }
 

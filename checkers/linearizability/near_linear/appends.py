@@ -21,6 +21,7 @@ from typing import Any
 from fencepost.checkers.linearizability.near_linear.blocks import Value, between, block_of, in_order, inside
 from fencepost.checkers.linearizability.near_linear.ladder import Ladder
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend, paced
 
 NAME = "appends"
 
@@ -109,31 +110,31 @@ class _Strings:
                                 f"{before!r}", operation)
 
 
-def decide(operations: Sequence[Operation], initial: Any) -> PartOutcome | None:
+def decide(operations: Sequence[Operation], initial: Any, spend: Spend) -> PartOutcome | None:
     """Judge gets, puts and appends of one key, which starts with this string."""
     if not isinstance(initial, str):
         return None
-    outcome, either = _decide(operations, initial, None)
+    outcome, either = _decide(operations, initial, None, spend)
     if either and not initial and not (outcome is not None and outcome.valid):
         # What was read may be the one at one time and the other at another, so that nothing is refuted.
-        others = (_decide(operations, initial, text)[0] for text in either[:_ASSIGNMENTS])
+        others = (_decide(operations, initial, text, spend)[0] for text in either[:_ASSIGNMENTS])
         return next((other for other in others if other is not None and other.valid), None)
     return outcome
 
 
 def _decide(
-    operations: Iterable[Operation], initial: str, appended_first: str | None
+    operations: Iterable[Operation], initial: str, appended_first: str | None, spend: Spend,
 ) -> tuple[PartOutcome | None, list[str]]:
     strings = _Strings(initial, appended_first=appended_first)
     strings.values[initial] = Value(initial, None)
     readings = []
     try:
-        for operation in operations:
+        for operation in paced(operations, spend):
             if operation.f != "get":
                 strings.take(operation)
             elif operation.ret is not None:
                 readings.append(operation)
-        for reading in readings:
+        for reading in paced(readings, spend):
             text = "" if reading.result is None else reading.result
             if not isinstance(text, str):
                 raise _UndecidedError
@@ -142,10 +143,10 @@ def _decide(
         return None, []
     except _RefutedError as refuted:
         return refuted.outcome, strings.either
-    return _any_assignment(strings), strings.either
+    return _any_assignment(strings, spend), strings.either
 
 
-def _any_assignment(strings: _Strings) -> PartOutcome | None:
+def _any_assignment(strings: _Strings, spend: Spend) -> PartOutcome | None:
     """Who appended which end of a string: known, but for pieces that were appended several times."""
     choices = []
     count = 1
@@ -159,7 +160,7 @@ def _any_assignment(strings: _Strings) -> PartOutcome | None:
     for assignment in islice(product(*choices), _ASSIGNMENTS):
         for text, append in chain.from_iterable(assignment):
             strings.values[text].writer = append
-        outcome = _in_blocks(strings)
+        outcome = _in_blocks(strings, spend)
         if outcome is None:
             undecided = True
         elif outcome.valid:
@@ -168,13 +169,13 @@ def _any_assignment(strings: _Strings) -> PartOutcome | None:
     return None if undecided else refuted
 
 
-def _in_blocks(strings: _Strings) -> PartOutcome | None:
+def _in_blocks(strings: _Strings, spend: Spend) -> PartOutcome | None:
     blocks = []
     used: dict[Operation, int] = {}
     starts = {strings.initial: strings.values[strings.initial]}
     starts |= {text: strings.values.get(text) or Value(text, put) for text, put in strings.puts.items()
                if put.ret is not None or text in strings.values}
-    for text, value in starts.items():
+    for text, value in paced(starts.items(), spend):
         links = [value]
         while text in strings.following:
             text = strings.following[text]
@@ -183,13 +184,13 @@ def _in_blocks(strings: _Strings) -> PartOutcome | None:
             if link.writer is not None:
                 used[link.writer] = used.get(link.writer, 0) + 1
         blocks.append(block_of(links, value.writer is None))
-    found = inside(NAME, blocks) or between(NAME, blocks)
+    found = inside(NAME, paced(blocks, spend)) or between(NAME, blocks, spend)
     if found is not None:
         return found
     # Each block is an even level, and the gap behind it an odd one.
-    ladder = Ladder(0, 2 * len(blocks) - 1)
-    for place, block in enumerate(in_order(blocks)):
-        for link in block.values:
+    ladder = Ladder(0, 2 * len(blocks) - 1, spend)
+    for place, block in enumerate(in_order(blocks, spend)):
+        for link in paced(block.values, spend):
             for operation in link.operations():
                 ladder.reached(2 * place, operation)
                 ladder.below(2 * place + 1, operation)

@@ -16,6 +16,7 @@ from typing import Any
 
 from fencepost.checkers.linearizability.near_linear.order import out_of_order
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend, paced
 
 
 @dataclass(slots=True)
@@ -82,14 +83,14 @@ def inside(name: str, blocks: Iterable[Block]) -> PartOutcome | None:
     return None
 
 
-def between(name: str, blocks: Iterable[Block]) -> PartOutcome | None:
+def between(name: str, blocks: Sequence[Block], spend: Spend) -> PartOutcome | None:
     """Whether two blocks exclude each other both ways, which shows between neighbours.
 
     Of two blocks that do, at least one is forward: something in it returned before something in it was called. Two
     forward ones overlap; any other that is excluded lies within a forward one.
     """
     reach: Block | None = None
-    for block in in_order(blocks):
+    for block in paced(in_order(blocks, spend), spend):
         if reach is not None and block.first_return < reach.last_call and reach.first_return < block.last_call:
             return _excluding(name, reach, block)
         if block.first_return < block.last_call and (reach is None or block.last_call > reach.last_call):
@@ -115,10 +116,11 @@ def _excluding(name: str, one: Block, other: Block) -> PartOutcome:
     return _invalid(name, f"{first}; but {second}: each value was written once, so it cannot come back", *related)
 
 
-def in_order(blocks: Iterable[Block]) -> list[Block]:
+def in_order(blocks: Sequence[Block], spend: Spend) -> list[Block]:
     """The blocks one after the other, as real time allows if no two exclude each other."""
-    return sorted(blocks, key=lambda block: (not block.initial, min(block.first_return, block.last_call),
-                                             max(block.first_return, block.last_call)))
+    keys = [(not block.initial, min(block.first_return, block.last_call), max(block.first_return, block.last_call))
+            for block in paced(blocks, spend)]
+    return [blocks[place] for place in sorted(range(len(keys)), key=keys.__getitem__)]
 
 
 def _invalid(name: str, reason: str, *operations: Operation) -> PartOutcome:

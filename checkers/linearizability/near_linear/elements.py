@@ -17,17 +17,18 @@ from typing import Any
 
 from fencepost.checkers.linearizability.near_linear.order import out_of_order
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend, paced
 
 NAME = "set elements"
 
 
-def decide(operations: Iterable[Operation], initial: tuple[Any, ...]) -> PartOutcome | None:
+def decide(operations: Iterable[Operation], initial: tuple[Any, ...], spend: Spend) -> PartOutcome | None:
     """Judge adds, removes, lookings and readings of a set that starts with these elements."""
     adds: dict[Any, Operation | None] = dict.fromkeys(initial)
     removes: dict[Any, Operation] = {}
     lookings: dict[Any, list[Operation]] = {}
     readings: list[Operation] = []
-    for operation in operations:
+    for operation in paced(operations, spend):
         if operation.f == "add":
             if operation.argument in adds or operation.result is False:
                 return None
@@ -43,19 +44,22 @@ def decide(operations: Iterable[Operation], initial: tuple[Any, ...]) -> PartOut
             else:
                 lookings.setdefault(operation.argument, []).append(operation)
     if not readings:
-        return _one_by_one(adds, removes, lookings)
-    return None if removes or lookings else _all_together(adds, readings)
+        return _one_by_one(adds, removes, lookings, spend)
+    return None if removes or lookings else _all_together(adds, readings, spend)
 
 
 # --- added only, read all together -----------------------------------------------------------------------------------
 
 
-def _all_together(adds: dict[Any, Operation | None], readings: list[Operation]) -> PartOutcome | None:
+def _all_together(
+    adds: dict[Any, Operation | None], readings: list[Operation], spend: Spend,
+) -> PartOutcome | None:
     readings.sort(key=lambda reading: (len(reading.result), reading.call))
     groups: list[list[Operation]] = []
     seen = {element: None for element, add in adds.items() if add is None}
     before: Operation | None = None
     for reading in readings:
+        spend(0)
         held = dict.fromkeys(reading.result)
         if len(held) != len(reading.result):
             return _invalid(f"{reading.words()} holds an element twice", reading)
@@ -73,7 +77,7 @@ def _all_together(adds: dict[Any, Operation | None], readings: list[Operation]) 
         before = reading
     groups.append([add for element, add in adds.items() if element not in seen and add is not None
                    and add.ret is not None])
-    found = out_of_order(groups)
+    found = out_of_order(paced(groups, spend))
     return PartOutcome(NAME, True) if found is None else _out_of_time(*found)
 
 
@@ -98,9 +102,10 @@ def _out_of_time(earlier: Operation, later: Operation) -> PartOutcome:
 
 
 def _one_by_one(
-    adds: dict[Any, Operation | None], removes: dict[Any, Operation], lookings: dict[Any, list[Operation]]
+    adds: dict[Any, Operation | None], removes: dict[Any, Operation], lookings: dict[Any, list[Operation]],
+    spend: Spend,
 ) -> PartOutcome | None:
-    for element in dict.fromkeys([*adds, *removes, *lookings]):
+    for element in paced(dict.fromkeys([*adds, *removes, *lookings]), spend):
         add, remove = adds.get(element), removes.get(element)
         present = [looking for looking in lookings.get(element, ()) if looking.result is True]
         absent = [looking for looking in lookings.get(element, ()) if looking.result is not True]

@@ -13,6 +13,7 @@ from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from fencepost.checkers.linearizability.operation import Operation
+from fencepost.checkers.linearizability.pace import Spend, paced
 
 #: Given a level, the lowest from it on that an operation may be at.
 Choice = Callable[[int], int]
@@ -31,7 +32,8 @@ class Contradiction(NamedTuple):
 class Ladder:
     """The steps from level `first` (where it starts) to level `top`, and what operations tell of them."""
 
-    def __init__(self, first: int, top: int) -> None:
+    def __init__(self, first: int, top: int, spend: Spend) -> None:
+        self._spend = spend
         self._first = first
         self._below: list[Operation | None] = [None] * (top - first + 1)
         self._reached: list[Operation | None] = [None] * (top - first + 1)
@@ -56,7 +58,8 @@ class Ladder:
         """The first one; None if there are moments for all steps."""
         latest: Operation | None = None
         low = 0
-        for place, (below, reached) in enumerate(zip(self._below, self._reached, strict=True)):
+        for place, (below, reached) in enumerate(
+                paced(zip(self._below, self._reached, strict=True), self._spend)):
             if below is not None and (latest is None or below.call > latest.call):
                 latest, low = below, place
             if latest is not None and reached is not None and reached.ret is not None and reached.ret < latest.call:
@@ -73,7 +76,7 @@ class Ladder:
         before = self._earliest_returns()
         running: list[tuple[int, int]] = []
         bound = 0
-        for operation, choice in sorted(choosy, key=_called):
+        for operation, choice in paced(sorted(choosy, key=_called), self._spend):
             if operation.ret is None:
                 continue
             while running and running[0][0] < operation.call:
@@ -89,7 +92,7 @@ class Ladder:
         """For each level the moment before which nobody can be at it."""
         latest = float("-inf")
         calls = []
-        for below in self._below:
+        for below in paced(self._below, self._spend):
             latest = latest if below is None else max(latest, below.call)
             calls.append(latest)
         return calls
@@ -98,7 +101,7 @@ class Ladder:
         """For each level the moment after which nobody can be at it."""
         earliest = float("inf")
         returns = []
-        for reached in reversed(self._reached):
+        for reached in paced(reversed(self._reached), self._spend):
             returns.append(earliest)
             if reached is not None and reached.ret is not None:
                 earliest = min(earliest, reached.ret)

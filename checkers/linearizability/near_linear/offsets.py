@@ -10,21 +10,23 @@ depends on which of several appends of one value is at an offset.
 """
 
 from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from fencepost.checkers.linearizability.near_linear.ladder import Contradiction, Ladder, Spare, fill
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend, paced
 
 NAME = "offsets"
 
 
-def decide(operations: Iterable[Operation], initial: tuple[Any, ...]) -> PartOutcome | None:
+def decide(operations: Iterable[Operation], initial: tuple[Any, ...], spend: Spend) -> PartOutcome | None:
     """Judge appends and reads of a log that starts with these values."""
     appends: dict[int, Operation] = {}
     found: list[Operation] = []
     nothing: list[Operation] = []
     spares: list[Spare] = []
-    for operation in operations:
+    for operation in paced(operations, spend):
         if operation.f == "append":
             if operation.result is None:
                 spares.append(Spare(operation, operation.argument))
@@ -45,14 +47,15 @@ def decide(operations: Iterable[Operation], initial: tuple[Any, ...]) -> PartOut
     if witness is not None and length - len(initial) > called:
         return _invalid(f"{witness.words()} is at offset {highest}, but only {called} appends were called on a log of "
                         f"{len(initial)}", witness)
-    return _values(appends, found, initial) or _placed(appends, found, nothing, spares, len(initial), length)
+    return _values(appends, paced(found, spend), initial) or _placed(
+        appends, found, nothing, spares, len(initial), length, spend)
 
 
 def _offset(end: tuple[int, Operation | None]) -> int:
     return end[0]
 
 
-def _values(appends: dict[int, Operation], found: list[Operation], initial: tuple[Any, ...]) -> PartOutcome | None:
+def _values(appends: dict[int, Operation], found: Iterable[Operation], initial: tuple[Any, ...]) -> PartOutcome | None:
     """Whether two operations disagree about the value at an offset."""
     said: dict[int, Operation] = {}
     for read in found:
@@ -72,7 +75,7 @@ def _values(appends: dict[int, Operation], found: list[Operation], initial: tupl
 
 def _placed(
     appends: dict[int, Operation], found: list[Operation], nothing: list[Operation], spares: list[Spare], first: int,
-    length: int,
+    length: int, spend: Spend,
 ) -> PartOutcome | None:
     """Whether the offsets of the log, from `first` to `length`, could be written in their order."""
     holes = [offset for offset in range(first, length) if offset not in appends]
@@ -81,14 +84,14 @@ def _placed(
         return _unwritten(filled.unfilled, appends, found) if filled.exact else None
     if any(append.ret is not None for append in filled.left):
         return None
-    ladder = Ladder(first, length)
-    for offset, append in (*appends.items(), *filled.makers.items()):
+    ladder = Ladder(first, length, spend)
+    for offset, append in paced(chain(appends.items(), filled.makers.items()), spend):
         ladder.below(offset + 1, append)
         ladder.reached(offset + 1, append)
-    for read in found:
+    for read in paced(found, spend):
         if read.argument >= first:
             ladder.reached(read.argument + 1, read)
-    for read in nothing:
+    for read in paced(nothing, spend):
         if read.argument < first:
             return _invalid(f"{read.words()} -> None, but the log had that offset from the start", read)
         if read.argument < length:

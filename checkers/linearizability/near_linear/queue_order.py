@@ -17,6 +17,7 @@ from math import inf
 from typing import Any, NamedTuple
 
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend, paced
 
 NAME = "queue order"
 
@@ -36,7 +37,7 @@ class _Element(NamedTuple):
         return inf if self.dequeued is None else self.dequeued.call
 
 
-def decide(operations: Iterable[Operation], initial: tuple[Any, ...]) -> PartOutcome | None:
+def decide(operations: Iterable[Operation], initial: tuple[Any, ...], spend: Spend) -> PartOutcome | None:
     """Judge enqueues and dequeues of a queue that starts with these elements, the oldest first."""
     enqueued: dict[Any, Operation | None] = dict.fromkeys(initial)
     if len(enqueued) != len(initial):
@@ -45,7 +46,7 @@ def decide(operations: Iterable[Operation], initial: tuple[Any, ...]) -> PartOut
     empty: list[Operation] = []
     crashed = False
     twice: PartOutcome | None = None
-    for operation in operations:
+    for operation in paced(operations, spend):
         if operation.f == "enqueue":
             if operation.argument in enqueued or operation.argument is None:
                 return None
@@ -63,13 +64,14 @@ def decide(operations: Iterable[Operation], initial: tuple[Any, ...]) -> PartOut
                                  "once", other, operation)
     if twice is not None:
         return twice
-    return _element_by_element(enqueued, dequeued) or _in_order(enqueued, dequeued, empty, crashed, len(initial))
+    return _element_by_element(enqueued, dequeued, spend) or _in_order(
+        enqueued, dequeued, empty, crashed, len(initial), spend)
 
 
 def _element_by_element(
-    enqueued: dict[Any, Operation | None], dequeued: dict[Any, Operation]
+    enqueued: dict[Any, Operation | None], dequeued: dict[Any, Operation], spend: Spend,
 ) -> PartOutcome | None:
-    for element, dequeue in dequeued.items():
+    for element, dequeue in paced(dequeued.items(), spend):
         if element not in enqueued:
             return _invalid(f"{dequeue.words()}, but nobody enqueued {element!r}", dequeue)
         enqueue = enqueued[element]
@@ -81,10 +83,10 @@ def _element_by_element(
 
 def _in_order(
     enqueued: dict[Any, Operation | None], dequeued: dict[Any, Operation], empty: list[Operation], crashed: bool,
-    first: int,
+    first: int, spend: Spend,
 ) -> PartOutcome | None:
     elements = []
-    for place, (element, enqueue) in enumerate(enqueued.items()):
+    for place, (element, enqueue) in enumerate(paced(enqueued.items(), spend)):
         dequeue = dequeued.get(element)
         if enqueue is None:
             # Before all other time, one after the other.
@@ -93,7 +95,7 @@ def _in_order(
             elements.append((_Element(enqueue, dequeue, enqueue.call, enqueue.ret), 0))
         elif dequeue is not None:
             elements.append((_Element(enqueue, dequeue, enqueue.call, inf), 0))
-    overtaken = _overtaken(elements)
+    overtaken = _overtaken(elements, spend)
     if overtaken is not None:
         older, newer = overtaken
         return None if crashed and older.dequeued is None else _overtaking(older, newer)
@@ -105,7 +107,7 @@ def _in_order(
         f"{never_empty.ret} some element was always in it", never_empty)
 
 
-def _overtaken(elements: list[tuple[_Element, int]]) -> tuple[_Element, _Element] | None:
+def _overtaken(elements: list[tuple[_Element, int]], spend: Spend) -> tuple[_Element, _Element] | None:
     """(older, newer): the newer was enqueued after the older and surely taken before it; one whose older element was
     taken at all, where there is one."""
     by_ret = sorted(elements, key=lambda item: (item[0].ret, item[1]))
@@ -113,7 +115,7 @@ def _overtaken(elements: list[tuple[_Element, int]]) -> tuple[_Element, _Element
     for takers in (True, False):
         last: _Element | None = None
         place = 0
-        for newer, order in by_call:
+        for newer, order in paced(by_call, spend):
             if newer.dequeued is None or newer.dequeued.ret is None:
                 continue
             while place < len(by_ret) and (by_ret[place][0].ret, by_ret[place][1]) < (newer.call, order):

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from fencepost.checkers.linearizability.near_linear.ladder import Contradiction, Filled, Ladder, Spare, avoiding, fill
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend, paced
 
 NAME = "versions"
 
@@ -85,12 +86,12 @@ class _Sorted:
         return _invalid(f"{operation.words()} contradicts {says}: a version has one value", *related)
 
 
-def decide(operations: Iterable[Operation], first: int, value: tuple[Any, ...]) -> PartOutcome | None:
+def decide(operations: Iterable[Operation], first: int, value: tuple[Any, ...], spend: Spend) -> PartOutcome | None:
     """Judge reads, writes and compare-and-sets of a register that starts at version `first` with `value`, if given."""
     known = _Sorted(first)
     if value:
         known.values[first] = (value[0], None)
-    for operation in operations:
+    for operation in paced(operations, spend):
         taken = known.take(operation)
         if taken is not True:
             return taken
@@ -104,19 +105,19 @@ def decide(operations: Iterable[Operation], first: int, value: tuple[Any, ...]) 
     if filled.unfilled is not None:
         return _unmade(known, filled.unfilled) if filled.exact else None
     known.makers.update(filled.makers)
-    return _in_real_time(known, top, filled)
+    return _in_real_time(known, top, filled, spend)
 
 
 def _version(item: tuple[int, Operation | None]) -> int:
     return item[0]
 
 
-def _in_real_time(known: _Sorted, top: int, filled: Filled) -> PartOutcome | None:
-    ladder = Ladder(known.first, top)
-    for version, maker in known.makers.items():
+def _in_real_time(known: _Sorted, top: int, filled: Filled, spend: Spend) -> PartOutcome | None:
+    ladder = Ladder(known.first, top, spend)
+    for version, maker in paced(known.makers.items(), spend):
         ladder.below(version, maker)
         ladder.reached(version, maker)
-    for version, reading in known.readings:
+    for version, reading in paced(known.readings, spend):
         ladder.reached(version, reading)
         if version < top:
             ladder.below(version + 1, reading)

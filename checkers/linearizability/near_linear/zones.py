@@ -16,17 +16,20 @@ from typing import Any
 from fencepost.checkers.linearizability.near_linear.blocks import Block, Value, between, block_of, in_order, inside
 from fencepost.checkers.linearizability.near_linear.ladder import Ladder, avoiding
 from fencepost.checkers.linearizability.operation import Operation, PartOutcome
+from fencepost.checkers.linearizability.pace import Spend, paced
 
 NAME = "zones"
 
 
-def decide(operations: Iterable[Operation], initial: Any, nil_proves_nothing: bool) -> PartOutcome | None:
+def decide(
+    operations: Iterable[Operation], initial: Any, nil_proves_nothing: bool, spend: Spend,
+) -> PartOutcome | None:
     """Judge reads, writes and compare-and-sets of a register that starts with this value."""
     values: dict[Any, Value] = {initial: Value(initial, None)}
     readings: list[Operation] = []
     swaps: list[Operation] = []
     refused: list[Operation] = []
-    for operation in operations:
+    for operation in paced(operations, spend):
         if operation.f == "read":
             if operation.ret is not None and not (nil_proves_nothing and operation.result is None):
                 readings.append(operation)
@@ -44,14 +47,17 @@ def decide(operations: Iterable[Operation], initial: Any, nil_proves_nothing: bo
         if written in values:
             return None
         values[written] = Value(written, operation)
-    found = _attribute(values, readings, swaps)
+    found = _attribute(values, paced(readings, spend), paced(swaps, spend))
     if found is not None:
         return found
-    blocks = _blocks(values, initial)
-    return _circular(values, blocks) or inside(NAME, blocks) or between(NAME, blocks) or _with_refusals(blocks, refused)
+    blocks = _blocks(values, initial, spend)
+    return _circular(values, blocks) or inside(NAME, paced(blocks, spend)) or between(NAME, blocks, spend) or (
+        _with_refusals(blocks, refused, spend))
 
 
-def _attribute(values: dict[Any, Value], readings: list[Operation], swaps: list[Operation]) -> PartOutcome | None:
+def _attribute(
+    values: dict[Any, Value], readings: Iterable[Operation], swaps: Iterable[Operation],
+) -> PartOutcome | None:
     """Tie readings and compare-and-sets to the values that they saw."""
     for reading in readings:
         seen = values.get(reading.result)
@@ -97,10 +103,10 @@ def _seen(value: Value) -> bool:
     return bool(value.readings) or value.replaced_by is not None
 
 
-def _blocks(values: dict[Any, Value], initial: Any) -> list[Block]:
+def _blocks(values: dict[Any, Value], initial: Any, spend: Spend) -> list[Block]:
     """The chains, each from a plain write or the first value on."""
     blocks = []
-    for value in values.values():
+    for value in paced(values.values(), spend):
         writer = value.writer
         if writer is not None and (writer.f == "cas" or (writer.ret is None and not _seen(value))):
             continue
@@ -121,12 +127,12 @@ def _circular(values: dict[Any, Value], blocks: list[Block]) -> PartOutcome | No
                     + ", ".join(swap.words() for swap in loose[:8]), *loose)
 
 
-def _with_refusals(blocks: list[Block], refused: list[Operation]) -> PartOutcome | None:
+def _with_refusals(blocks: list[Block], refused: list[Operation], spend: Spend) -> PartOutcome | None:
     """Whether the refused compare-and-sets find places in the order of blocks; None if they do not."""
-    links = [link for block in in_order(blocks) for link in block.values]
+    links = [link for block in in_order(blocks, spend) for link in block.values]
     levels = {link.value: level for level, link in enumerate(links)}
-    ladder = Ladder(0, len(links) - 1)
-    for level, link in enumerate(links):
+    ladder = Ladder(0, len(links) - 1, spend)
+    for level, link in enumerate(paced(links, spend)):
         if link.writer is not None:
             ladder.below(level, link.writer)
             ladder.reached(level, link.writer)
