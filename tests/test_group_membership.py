@@ -289,6 +289,15 @@ def test_a_static_member_replaced_in_a_rebalance_answers_the_old_one(assigned: b
     assert back.only.leader_id == back.only.member_id
 
 
+def test_an_instance_without_a_member_id_leaves_whoever_holds_it() -> None:
+    broker = loaded_broker()
+    broker.form_group("i", None)
+    assert broker.leave("", "k").error == errors.UNKNOWN_MEMBER_ID
+    assert broker.leave("").error == errors.UNKNOWN_MEMBER_ID
+    assert broker.leave("", "i").error is None
+    assert broker.leave("", "i").error == errors.UNKNOWN_MEMBER_ID
+
+
 def test_a_fenced_static_member_cannot_leave_for_its_successor() -> None:
     broker = loaded_broker()
     members = broker.form_group("i1")

@@ -197,10 +197,14 @@ class GroupMembership(GroupRebalance):
         reply.send(GroupResponse(error))
 
     def leave(self, home: GroupPartition, request: LeaveGroupRequest, reply: Reply) -> None:
-        """LeaveGroup (13)."""
+        """LeaveGroup (13). An instance without a member id is whoever holds it now (an administrator's, KIP-345)."""
         group = home.groups.get(request.group)
-        error = errors.UNKNOWN_MEMBER_ID if group is None else self.member_error(
-            group, request.member_id, request.instance_id)
-        if error is None and group is not None:
-            self.remove_member(home, group, group.members[request.member_id], "left")
+        error: str | None = errors.UNKNOWN_MEMBER_ID
+        if group is not None:
+            member_id, instance_id = request.member_id, request.instance_id
+            if member_id == "" and instance_id is not None:
+                member_id = group.static_members.get(instance_id, "")
+            error = self.member_error(group, member_id, instance_id)
+            if error is None:
+                self.remove_member(home, group, group.members[member_id], "left")
         reply.send(GroupResponse(error))

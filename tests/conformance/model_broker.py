@@ -18,7 +18,7 @@ from fencepost.model.protocol import data
 from fencepost.model.protocol.raft import Batch
 from fencepost.model.shape import Shape
 
-NODE = 1
+NODE, CLIENT = 1, 2000
 MS, SECOND, HOUR = 1_000, 1_000_000, 3_600_000_000
 #: Whatever a step sets going has come to rest after this time.
 REST_US = 100 * MS
@@ -33,8 +33,7 @@ class Hand(Node):
     """A client, or the place of a broker that the test plays; it answers nothing."""
 
     def on_start(self) -> None:
-        """Nothing has been answered."""
-        self.answers: list[Any] = []
+        """There is nothing to build."""
 
 
 class SmallCluster:
@@ -46,7 +45,7 @@ class SmallCluster:
             Composer(patches), Recorder())
         network = self._cluster.network
         self.hands = {
-            number: Hand(number, f"hand {number}", self._cluster.simulation, network) for number in (2, 3, 4, 2000)}
+            number: Hand(number, f"hand {number}", self._cluster.simulation, network) for number in (2, 3, 4, CLIENT)}
         self._cluster.start()
         for hand in self.hands.values():
             hand.start()
@@ -84,22 +83,26 @@ class SmallCluster:
         """See `World`."""
         return self.ask_node(NODE, request)
 
-    def ask_node(self, node: int, request: Any, hand: int = 2000) -> Any:
+    def ask_node(self, node: int, request: Any, hand: int = CLIENT) -> Any:
         """What a node answers to a request over a new connection, once everything has come to rest; None for nothing.
         """
-        asking = self.hands[hand]
-        asking.answers.clear()
-        self._connections += 1
-        asking.request(node, f"step {self._connections}", request, SECOND, asking.answers.append)
+        answers = self.begin(node, request, hand)
         for _ in range(10):
             self.run(REST_US)
-            if asking.answers:
-                return asking.answers[0]
+            if answers:
+                return answers[0]
         return None
+
+    def begin(self, node: int, request: Any, hand: int = CLIENT) -> list[Any]:
+        """Send a request over a new connection; the answer comes into the list, None for a connection that broke."""
+        answers: list[Any] = []
+        self._connections += 1
+        self.hands[hand].request(node, f"step {self._connections}", request, HOUR, answers.append)
+        return answers
 
     def tell_broker(self, request: Any) -> None:
         """Send broker 1 what has no answer, and let everything come to rest."""
-        self.hands[2000].send(NODE, "no answer", request)
+        self.hands[CLIENT].send(NODE, "no answer", request)
         self.run(REST_US)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_steps import DataStep, Describe, EpochEnd, Fetch, ListOffsets, NewProducer, Produce
 from kio.records.readers import read_batch
@@ -33,36 +33,52 @@ _NOTHING = timedelta(0)
 Standing = tuple[int, int] | None
 
 
+class Ports(NamedTuple):
+    """Where a node listens: as broker, as controller. nobody: where nobody does."""
+
+    broker: int
+    controller: int
+    nobody: int
+
+
 @contextmanager
-def real_broker(version: str, folder: Path) -> Iterator["RealBroker"]:
-    """Start a node of that version, broker and controller in one, and talk to both; it ends with the block."""
-    port, controller_port, nobody = free_ports(3)
+def combined_node(version: str, folder: Path) -> Iterator[Ports]:
+    """Start a node of that version, broker and controller in one; it ends with the block."""
+    ports = Ports(*free_ports(3))
     properties = {
         **PROPERTIES, "process.roles": "broker,controller", "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}", "log.dirs": str(folder / "data"),
+        "controller.quorum.voters": f"1@127.0.0.1:{ports.controller}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{ports.broker},CONTROLLER://127.0.0.1:{ports.controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports.broker}", "log.dirs": str(folder / "data"),
         "auto.create.topics.enable": "false", "auto.leader.rebalance.enable": "false",
         "replica.lag.time.max.ms": "3600000", "offsets.topic.num.partitions": "1",
         "offsets.topic.replication.factor": "1", "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1", "log.cleaner.enable": "false", "num.network.threads": "1",
-        "num.io.threads": "2", "replica.fetch.backoff.ms": "1000", "log.index.size.max.bytes": "4096",
+        "num.io.threads": "1", "log.index.size.max.bytes": "4096",
     }
+    with node(version, folder, properties, ports.controller):
+        _await_listener(ports.broker)
+        yield ports
+
+
+@contextmanager
+def real_broker(version: str, folder: Path) -> Iterator["RealBroker"]:
+    """Start a node of that version and talk to it as broker and as controller; it ends with the block."""
     with (
-        node(version, folder, properties, controller_port), Connection(controller_port) as controller,
-        Connection(_listening(port)) as connection,
+        combined_node(version, folder) as ports, Connection(ports.controller) as controller,
+        Connection(ports.broker) as connection,
     ):
+        schemas = MetadataSchemas(artifacts(version))
         yield RealBroker(
-            RealController(controller, MetadataSchemas(artifacts(version)), (1,), (BARRIER,), nobody), connection, port)
+            RealController(controller, schemas, (1,), (BARRIER,), ports.nobody), connection, ports.broker)
 
 
-def _listening(port: int) -> int:
-    """The port, once something listens there."""
+def _await_listener(port: int) -> None:
     deadline_s = time.monotonic() + 30
     while True:
         try:
             Connection(port).close()
-            return port
+            return
         except ConnectionRefusedError:
             if time.monotonic() > deadline_s:
                 raise

@@ -32,6 +32,10 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def fileno(self) -> int:
+        """For `select`."""
+        return self._socket.fileno()
+
     def close(self) -> None:
         """Close it."""
         self._socket.close()
