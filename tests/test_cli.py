@@ -21,11 +21,11 @@ def fencepost(monkeypatch, capsys, tmp_path):
 def test_help(fencepost):
     code, out, _ = fencepost("--help")
     assert code == 0
-    for command in ("run", "campaign", "replay", "shrink", "check", "bugs"):
+    for command in ("run", "campaign", "replay", "shrink", "check", "compare", "bugs", "soak"):
         assert f"  {command} " in out
 
 
-@pytest.mark.parametrize("command", ["run", "campaign", "replay", "shrink", "check", "bugs"])
+@pytest.mark.parametrize("command", ["run", "campaign", "replay", "shrink", "check", "compare", "bugs", "soak"])
 def test_help_of_commands(fencepost, command):
     code, out, _ = fencepost(command, "--help")
     assert code == 0

@@ -10,6 +10,7 @@ from fencepost import __version__
 from fencepost.harness.cli.check_command import check
 from fencepost.harness.cli.commands import bugs, campaign, replay, run, shrink
 from fencepost.harness.cli.compare_command import compare
+from fencepost.harness.cli.soak_command import soak
 from fencepost.histories.errors import EXIT_BAD_ARGUMENTS, EXIT_CRASH, EXIT_UNKNOWN, FencepostError
 
 
@@ -27,7 +28,7 @@ def cli() -> None:
     """
 
 
-for command in (run, campaign, replay, shrink, check, compare, bugs):
+for command in (run, campaign, replay, shrink, check, compare, bugs, soak):
     cli.add_command(command)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +119,14 @@ def shape_words(mode: str, shape: Any) -> str:
         rest = shape.brokers - shape.controllers
         return count(shape.controllers, "combined node") + (f", {count(rest, 'broker')}" if rest else "")
     return f"{count(shape.controllers, 'controller')}, {count(shape.brokers, 'broker')}"
+
+
+def print_ledger(sums: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
+    """What a soak has gathered so far, by mode and commit."""
+    out = console()
+    for (mode, commit), counts in sums.items():
+        shown = "   ".join(f"{verdict} {number}" for verdict, number in counts.items())
+        out.print(f"{mode:<6} {commit:<14} {count(sum(counts.values()), 'seed')}   {shown}")
 
 
 # --- bugs -------------------------------------------------------------------------------------------------------------
