@@ -11,7 +11,7 @@ from peers import HISTORIES, MODEL_ARGUMENTS, Expected, expected, needs_historie
 
 from fencepost.checkers.linearizability import compiled
 from fencepost.checkers.linearizability.budget import Exhausted
-from fencepost.harness.budget import WallBudget
+from fencepost.harness.budget import WallBudget, resident_bytes
 from fencepost.harness.judge import Question, Watch, contracts, judge
 from fencepost.histories.formats import write_json_lines
 from fencepost.histories.operations import HistoryOp
@@ -172,6 +172,24 @@ def test_a_time_limit_gives_unknown(monkeypatch: pytest.MonkeyPatch, history: Pa
     data = judge(Question(history, "register"), WallBudget(0.0))
     assert (data["verdict"], data["violations"]) == ("unknown", [])
     assert "the time limit of 0 s" in " ".join(data["notes"])
+
+
+def test_what_the_process_holds_counts_from_the_first_search_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = [5_000]
+    monkeypatch.setattr("fencepost.harness.budget.resident_bytes", lambda: held[0])
+    budget = WallBudget(None, memory_bytes=1_000)
+    for configurations, bytes_ in ((0, 3_000), (1, 5_000), (1, 6_050), (0, 9_000)):
+        held[0] = bytes_
+        budget.spend(configurations)
+    with pytest.raises(Exhausted, match="the memory limit of 1,000 bytes"):
+        budget.spend(1)
+
+
+def test_the_systems_word_for_what_the_process_holds() -> None:
+    before = resident_bytes()
+    ballast = b"x" * 50_000_000
+    if before:
+        assert resident_bytes() - before > len(ballast) // 2
 
 
 def test_the_watch_is_told_how_far_it_is(history: Path) -> None:
