@@ -21,14 +21,22 @@ from fencepost.histories.errors import FencepostError
 MAX_DEATHS = 5
 
 
+#: Where this process, if it is a worker, answers.
+_answers: list[Connection] = []
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an item: a value, or an error that the task raised, or the death of its worker, in words."""
+    """What became of an item: a value, or an error that the task raised, or the death of its worker, in words.
+
+    is_part: the value was reported on the way; more of the item is to come.
+    """
 
     item: Any
     value: Any = None
     error: FencepostError | None = None
     death: str | None = None
+    is_part: bool = False
 
 
 @dataclass(slots=True)
@@ -85,13 +93,13 @@ class Pool:
         for ready in wait(list(by_connection)):
             worker = by_connection[ready]  # type: ignore[index]
             try:
-                value, error = worker.connection.recv()
+                value, error, is_part = worker.connection.recv()
             except (EOFError, OSError):
                 yield self._bury(worker)
                 continue
             self._deaths_in_a_row = 0
-            worker.busy = False
-            yield Outcome(worker.item, value, error)
+            worker.busy = is_part
+            yield Outcome(worker.item, value, error, is_part=is_part)
 
     def _bury(self, worker: _Worker) -> Outcome:
         self._workers.remove(worker)
@@ -130,14 +138,21 @@ class Pool:
 def _work(connection: Connection, task: Callable[[Any], Any]) -> None:
     """A worker's life: items in, (value, error) out, until the parent closes the connection."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _answers.append(connection)
     with contextlib.suppress(EOFError, OSError):
         while True:
             item = connection.recv()
             try:
-                answer: tuple[Any, FencepostError | None] = (task(item), None)
+                answer: tuple[Any, FencepostError | None, bool] = (task(item), None, False)
             except FencepostError as error:
-                answer = (None, error)
+                answer = (None, error, False)
             connection.send(answer)
+
+
+def report(part: Any) -> None:
+    """Let the parent have a part of what the present item comes to; does nothing in a process that is no worker."""
+    for connection in _answers:
+        connection.send((part, None, True))
 
 
 @contextlib.contextmanager

@@ -30,6 +30,17 @@ def test_a_pool_without_items():
     assert outcomes(Pool(2, pool_tasks.square), []) == {}
 
 
+def test_parts_of_an_item_come_in_order_before_its_value():
+    outcomes = list(Pool(2, pool_tasks.count_up).run(iter([3, 2])))
+    for number in (3, 2):
+        mine = [(outcome.value, outcome.is_part) for outcome in outcomes if outcome.item == number]
+        assert mine == [*((each, True) for each in range(number)), (f"counted to {number}", False)]
+
+
+def test_outside_of_a_worker_a_report_goes_nowhere():
+    assert pool_tasks.count_up(2) == "counted to 2"
+
+
 def test_a_death_is_told_and_the_others_go_on():
     pool = Pool(2, pool_tasks.square)
     found = outcomes(pool, [1, 13, 2, 17, 3])

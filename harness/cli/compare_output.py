@@ -33,7 +33,7 @@ BAR = 50
 
 @contextlib.contextmanager
 def progress(order: Order) -> Iterator[Callable[[Comparison], None]]:
-    """Gives what to call after every cluster. A live line on a terminal, otherwise one now and then on stderr."""
+    """Gives what to call after every measurement. A live line on a terminal, otherwise one now and then on stderr."""
     errors = Console(stderr=True, highlight=False)
     if not errors.is_terminal:
         yield _Plain().show
@@ -51,7 +51,7 @@ class _Plain:
         self._told = time.monotonic()
 
     def show(self, comparison: Comparison) -> None:
-        """Called after every cluster."""
+        """Called after every measurement."""
         now = time.monotonic()
         if now - self._told >= PLAIN_INTERVAL:
             self._told = now

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from fencepost.harness.compare.branch import CAN_BRANCH, in_a_branch
 from fencepost.harness.compare.measurements import MEASUREMENTS, Figures
 from fencepost.harness.compare.scene import MODES, Scene
-from fencepost.harness.pool import Pool
+from fencepost.harness.pool import Pool, report
 from fencepost.histories.errors import FencepostError
 
 #: Each trial begins so much later than the one before. Together five cover the six seconds between a ZooKeeper client's
@@ -85,7 +85,7 @@ class Comparison:
 
 
 def compare(order: Order, progress: Callable[[Comparison], None]) -> Comparison:
-    """Measure all of it. Raises FencepostError when a measurement fails; `progress` is called after each cluster."""
+    """Measure all of it. Raises FencepostError when a measurement fails; `progress` is called after each."""
     comparison = Comparison(order, started=time.monotonic())
     outcomes = Pool(order.jobs, measure).run(_items(order))
     try:
@@ -96,8 +96,9 @@ def compare(order: Order, progress: Callable[[Comparison], None]) -> Comparison:
                 raise FencepostError(
                     f"compare: the process for {outcome.item.mode} with {outcome.item.partitions} partitions died "
                     f"({outcome.death}); fewer partitions or --jobs 1 need less memory")
-            comparison.measured += outcome.value
-            progress(comparison)
+            if outcome.is_part:
+                comparison.measured.append(outcome.value)
+                progress(comparison)
     finally:
         outcomes.close()  # type: ignore[attr-defined]
     comparison.measured.sort(key=lambda each: (order.what.index(each.what), MODES.index(each.mode), each.partitions))
@@ -113,31 +114,30 @@ def _items(order: Order) -> Iterator[Item]:
 
 
 def measure(item: Item) -> list[Measured]:
-    """One process's work. Nothing that a cluster is made of becomes garbage in cycles while it lives, and there is much
-    of it: looking for such garbage would take most of the time."""
-    gc.disable()
-    try:
-        return _measure_all(item)
-    finally:
-        gc.enable()
-        gc.collect()
+    """One process's work; each measurement is reported as soon as it is done."""
+    measured: list[Measured] = in_a_branch(_measure_all, item) if CAN_BRANCH else _measure_all(item)
+    return measured
 
 
 def _measure_all(item: Item) -> list[Measured]:
+    """Nothing that a cluster is made of becomes garbage in cycles while it lives, and there is much of it: to look for
+    such garbage would take most of the time. The branch ends without taking the cluster to pieces."""
+    gc.disable()
     scene = _scene(item)
     trials = TRIALS if item.partitions <= MANY_PARTITIONS else TRIALS_OF_MANY[item.mode]
     measured = []
     for what in item.what:
         figures = []
         for trial in range(trials):
-            is_last = (what, trial) == (item.what[-1], trials - 1)
-            if is_last or not CAN_BRANCH:
-                figures.append(_tell(what, scene, trial))
-            else:
+            if CAN_BRANCH:
                 figures.append(in_a_branch(_tell, what, scene, trial))
-            if not is_last and not CAN_BRANCH:
+            else:
+                figures.append(_tell(what, scene, trial))
                 scene = _scene(item)
         measured.append(Measured(what, item.mode, item.partitions, tuple(figures)))
+        report(measured[-1])
+    if not CAN_BRANCH:
+        gc.enable()
     return measured
 
 

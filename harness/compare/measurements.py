@@ -2,10 +2,11 @@
 
 - failover: the active controller, a broker too, is killed. `elected`: another one is in office. `first_change`: a topic
   created by an administrator who keeps asking is acknowledged. `last_writable`: the last partition that the dead broker
-  led has a leader that takes writes.
+  led has a leader that takes writes. `reload`: what the dead controller had needed, when it took office with every
+  broker there, from its election until it was ready; 0 with KRaft, where nothing is reloaded.
 - topic-create: `create` and `delete` of one topic of ten partitions, from the request to its answer, the mean of some.
-- broker-crash: a broker that is not in control is killed. `detected`: the controller knows. `recovered`: the last
-  partition that it led has a leader that takes writes.
+- broker-crash: a broker that is not in control is killed. `detected`: the controller knows (with KRaft: and has worked
+  out what follows). `recovered`: the last partition that it led has a leader that takes writes.
 - controlled-shutdown: a broker that is not in control is asked to end. `moved`: the last partition that it led has
   another leader. `ended`: its process may end.
 """
@@ -59,13 +60,16 @@ class _First:
 def failover(scene: Scene) -> Figures:
     """See the module."""
     (controller,) = scene.controllers()
+    reload_us = scene.reload_us
     elected = _First(scene, "controller-claimed", lambda node, value: node != controller)
     heirs = _Heirs(scene, controller)
     asked, crashed_us = scene.bystander(), scene.now_us
     scene.cluster.kill(controller)
     scene.probe.administer(asked, "create-topic", lambda attempt: _topic(f"probe-{attempt}", partitions=1))
     scene.wait_for(lambda: heirs.complete and scene.probe.answered_us is not None)
-    return _since(crashed_us, elected=elected.at_us, first_change=scene.probe.answered_us, last_writable=heirs.last_us)
+    figures = _since(
+        crashed_us, elected=elected.at_us, first_change=scene.probe.answered_us, last_writable=heirs.last_us)
+    return {**figures, "reload": reload_us}
 
 
 def topic_create(scene: Scene) -> Figures:

@@ -82,12 +82,18 @@ class Probe(Node):
 
 
 class Scene:
-    """One cluster of a mode with so many partitions. `watch` hears what happens, `probe` asks for things."""
+    """One cluster of a mode with so many partitions. `watch` hears what happens, `probe` asks for things.
+
+    reload_us: what the controller that took office at the start needed until it was ready; with KRaft it is at once.
+    """
 
     def __init__(self, mode: str, partitions: int, seed: int) -> None:
         self.mode = mode
         self.partitions = partitions
+        self.reload_us = 0
+        self._claimed_us = 0
         self.watch = Watch()
+        self.watch.listeners.update({"controller-claimed": self._on_claimed, "controller-ready": self._on_ready})
         self.cluster = _make_cluster(mode, partitions, seed, self.watch)
         self.probe = Probe(PROBE_ID, "probe", self.cluster.simulation, self.cluster.network)
 
@@ -97,6 +103,12 @@ class Scene:
         self.probe.start()
         self.wait_for(self._is_led)
         self.run(REST_US)
+
+    def _on_claimed(self, time_us: int, node: int | None, key: str | None, value: Any) -> None:
+        self._claimed_us = time_us
+
+    def _on_ready(self, time_us: int, node: int | None, key: str | None, value: Any) -> None:
+        self.reload_us = time_us - self._claimed_us
 
     def _is_led(self) -> bool:
         return len(self.controllers()) == 1 and sum(map(len, map(self.led_by, self.cluster.brokers))) == self.partitions

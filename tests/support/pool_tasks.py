@@ -5,6 +5,7 @@ import signal
 
 from fencepost.harness.campaign import Order, SeedOutcome
 from fencepost.harness.coverage import Coverage
+from fencepost.harness.pool import report
 from fencepost.histories.errors import InputError
 
 
@@ -17,6 +18,13 @@ def square(number: int) -> int:
     if number == 19:
         raise InputError("19 is refused")
     return number * number
+
+
+def count_up(number: int) -> str:
+    """Reports every number below the item on the way."""
+    for each in range(number):
+        report(each)
+    return f"counted to {number}"
 
 
 def interrupt_parent(number: int) -> int:
