@@ -167,7 +167,7 @@ class BrokerEvents:
             and partition[0] not in context.topics_to_be_deleted
         ]
         led = [partition for partition in concerned if context.leadership[partition].leader == broker_id]
-        followed = [partition for partition in concerned if partition not in led]
+        followed = [partition for partition in concerned if context.leadership[partition].leader != broker_id]
         parts.partitions.change(led, ONLINE_PARTITION, elect_for_controlled_shutdown)
         parts.replicas.change([(partition, broker_id) for partition in followed], OFFLINE_REPLICA)
         parts.events.do(self._answer_controlled_shutdown, broker_id, concerned, reply)
