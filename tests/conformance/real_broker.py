@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from data_steps import DataStep, Describe, EpochEnd, Fetch, ListOffsets, NewProducer, Produce
@@ -42,30 +41,30 @@ class Ports(NamedTuple):
 
 
 @contextmanager
-def combined_node(version: str, folder: Path) -> Iterator[Ports]:
+def combined_node(version: str) -> Iterator[Ports]:
     """Start a node of that version, broker and controller in one; it ends with the block."""
     ports = Ports(*free_ports(3))
     properties = {
         **PROPERTIES, "process.roles": "broker,controller", "node.id": "1",
         "controller.quorum.voters": f"1@127.0.0.1:{ports.controller}",
         "listeners": f"PLAINTEXT://127.0.0.1:{ports.broker},CONTROLLER://127.0.0.1:{ports.controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports.broker}", "log.dirs": str(folder / "data"),
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports.broker}",
         "auto.create.topics.enable": "false", "auto.leader.rebalance.enable": "false",
         "replica.lag.time.max.ms": "3600000", "offsets.topic.num.partitions": "1",
         "offsets.topic.replication.factor": "1", "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1", "log.cleaner.enable": "false", "num.network.threads": "1",
         "num.io.threads": "1", "log.index.size.max.bytes": "4096",
     }
-    with node(version, folder, properties, ports.controller):
+    with node(version, properties, ports.controller):
         _await_listener(ports.broker)
         yield ports
 
 
 @contextmanager
-def real_broker(version: str, folder: Path) -> Iterator["RealBroker"]:
+def real_broker(version: str) -> Iterator["RealBroker"]:
     """Start a node of that version and talk to it as broker and as controller; it ends with the block."""
     with (
-        combined_node(version, folder) as ports, Connection(ports.controller) as controller,
+        combined_node(version) as ports, Connection(ports.controller) as controller,
         Connection(ports.broker) as connection,
     ):
         schemas = MetadataSchemas(artifacts(version))

@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from kio.records.readers import read_batch
@@ -45,13 +44,13 @@ Facts = tuple[tuple[str, object], ...]
 
 
 @contextmanager
-def real_controller(version: str, folder: Path) -> Iterator["RealController"]:
+def real_controller(version: str) -> Iterator["RealController"]:
     """Start a node of that version and talk to it; it ends with the block."""
     (port,) = free_ports(1)
     properties = {
         **PROPERTIES, "controller.quorum.voters": f"101@127.0.0.1:{port}",
-        "listeners": f"CONTROLLER://127.0.0.1:{port}", "log.dirs": str(folder / "data")}
-    with node(version, folder, properties, port), Connection(port) as connection:
+        "listeners": f"CONTROLLER://127.0.0.1:{port}"}
+    with node(version, properties, port), Connection(port) as connection:
         yield RealController(connection, MetadataSchemas(artifacts(version)))
 
 

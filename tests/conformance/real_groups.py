@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from group_steps import Beat, Commit, FetchOffset, GroupAnswer, GroupStep, Join, Leave, Membership, Sync
@@ -23,9 +22,9 @@ _START_S = 30.0
 
 
 @contextmanager
-def real_groups(version: str, folder: Path) -> Iterator["RealGroups"]:
+def real_groups(version: str) -> Iterator["RealGroups"]:
     """Start a node of that version and coordinate groups there; it ends with the block."""
-    with combined_node(version, folder) as ports, Connection(ports.controller) as connection:
+    with combined_node(version) as ports, Connection(ports.controller) as connection:
         controller = RealController(connection, MetadataSchemas(artifacts(version)))
         groups = RealGroups(ports.broker)
         try:

@@ -2,11 +2,13 @@
 always end with the test."""
 
 import fcntl
+import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +21,10 @@ VERSIONS = ("4.0.0", "4.1.0")
 _FORMAT = {"4.1.0": ("--feature", "eligible.leader.replicas.version=0")}
 _JVM = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _START_S = 60
-#: Java ends when it likes, or when nobody holds the other end of its standard input any more: when the test has died.
-_ENDS_WITH_US = 'exec 3<&0; "$@" <&- & java=$!; (read -r _ <&3; kill -9 $java) & wait $java'
+_LAST_LINES = 20
+#: Java ends when it likes, or when nobody holds the other end of the guardian's standard input any more: when the test
+#: is done with it or has died, however it died. Then the folder goes, too.
+GUARDIAN = Path(__file__).with_name("guardian.py")
 
 
 def cache() -> Path:
@@ -70,25 +74,32 @@ def java(version: str, main: str, *arguments: str) -> list[str]:
 
 
 @contextmanager
-def node(version: str, folder: Path, properties: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A formatted node that listens on `port`; killed at the end, whatever happens. The log is in the folder."""
-    settings = folder / "server.properties"
-    settings.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
-    subprocess.run(java(version, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings),
-                        *_FORMAT.get(version, ())), check=True, capture_output=True)
-    with (folder / "kafka.log").open("wb") as log:
+def node(version: str, properties: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A formatted node that listens on `port`, in a folder of its own under the system's for temporary files.
+
+    Process and folder are gone at the end, whatever happens. Raises RuntimeError, with what Kafka said last, if it does
+    not start.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="fencepost-kafka-"))
+    settings, log = folder / "server.properties", folder / "kafka.log"
+    settings.write_text("".join(f"{name}={value}\n" for name, value in {
+        **properties, "log.dirs": str(folder / "data")}.items()))
+    commands = (
+        java(version, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings),
+             *_FORMAT.get(version, ())),
+        java(version, "kafka.Kafka", str(settings)))
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            ["sh", "-c", _ENDS_WITH_US, "sh", *java(version, "kafka.Kafka", str(settings))],
-            stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)
+            [sys.executable, str(GUARDIAN), str(folder), *map(json.dumps, commands)], stdin=subprocess.PIPE,
+            stdout=output, stderr=output, start_new_session=True)
     try:
-        _wait_for(port, process, folder / "kafka.log")
+        _wait_for(port, process, log)
         yield process
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
         assert process.stdin is not None
         process.stdin.close()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 #: Any 16 bytes in Kafka's base 64 do.
@@ -97,12 +108,12 @@ CLUSTER_ID = "ZmVuY2Vwb3N0LXRlc3QhIQ"
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline_s = time.monotonic() + _START_S
-    while time.monotonic() < deadline_s:
-        if process.poll() is not None:
-            raise RuntimeError(f"Kafka ended with {process.returncode}; see {log}")
+    while process.poll() is None and time.monotonic() < deadline_s:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
         except OSError:
             time.sleep(0.05)
-    raise RuntimeError(f"Kafka does not listen on port {port} after {_START_S} s; see {log}")
+    said = log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
+    why = "still runs" if process.returncode is None else f"ended with {process.returncode}"
+    raise RuntimeError("\n".join([f"Kafka does not listen on port {port} and {why}; it said:", *said]))

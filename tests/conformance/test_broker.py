@@ -6,7 +6,6 @@ the real broker's leader epochs, high watermarks and ISRs move as the steps will
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +30,9 @@ PATIENT = replace(
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
+def real(request: pytest.FixtureRequest) -> Iterator[RealBroker]:
     jars_or_skip(request.param)
-    with real_broker(request.param, Path(tmp_path_factory.mktemp("kafka"))) as broker:
+    with real_broker(request.param) as broker:
         yield broker
 
 

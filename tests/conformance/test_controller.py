@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -24,9 +23,9 @@ PATIENT = replace(CONFIG, broker_session_timeout_us=3_600_000_000)
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealController]:
+def real(request: pytest.FixtureRequest) -> Iterator[RealController]:
     jars_or_skip(request.param)
-    with real_controller(request.param, Path(tmp_path_factory.mktemp("kafka"))) as controller:
+    with real_controller(request.param) as controller:
         yield controller
 
 

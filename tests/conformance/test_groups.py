@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,9 +25,9 @@ PATIENT = replace(
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealGroups]:
+def real(request: pytest.FixtureRequest) -> Iterator[RealGroups]:
     jars_or_skip(request.param)
-    with real_groups(request.param, Path(tmp_path_factory.mktemp("kafka"))) as groups:
+    with real_groups(request.param) as groups:
         yield groups
 
 
