@@ -80,7 +80,7 @@ class CommittedOffsets(Findings):
     needs = frozenset({"offset-commit-accepted", "coordinator-loaded"})
     consumes = frozenset({
         "offset-commit-accepted", "coordinator-loaded", "high-watermark", "group-generation", "group-assignment",
-        "group-member-removed", "commit-offsets", "fetch-offsets", "final-offsets",
+        "group-member-removed", "node-started", "commit-offsets", "fetch-offsets", "final-offsets",
     })
 
     def __init__(self, header: dict[str, Any], ledger: Ledger) -> None:
@@ -103,6 +103,7 @@ class CommittedOffsets(Findings):
             "offset-commit-accepted": self._accepted, "coordinator-loaded": self._coordinator_loaded,
             "high-watermark": self._high_watermark, "group-generation": self._generation,
             "group-assignment": self._assignment, "group-member-removed": self._member_removed,
+            "node-started": self._started,
         }
 
     def feed(self, event: Event) -> None:
@@ -275,6 +276,11 @@ class CommittedOffsets(Findings):
         if group is None:
             group = self._groups[key] = _Coordination()
         return group
+
+    def _started(self, event: Event) -> None:
+        """A process that is back knows nothing of what it had decided; with ZooKeeper it may coordinate in its old
+        epoch, if nobody noticed that it was away."""
+        self._groups = {key: group for key, group in self._groups.items() if key[1] != event.node}
 
     def _generation(self, event: Event) -> None:
         group, value = self._group(event), event.value

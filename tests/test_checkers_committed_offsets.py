@@ -227,6 +227,17 @@ def test_a_new_coordinator_begins_with_what_was_persisted() -> None:
     assert story.rules() == {}
 
 
+@pytest.mark.parametrize(("node", "broken"), [(1, False), (2, True)])
+def test_a_coordinator_that_has_restarted_begins_with_what_was_persisted(node: int, broken: bool) -> None:
+    """With ZooKeeper it may be in its old epoch, if it was back before anybody noticed."""
+    story = Offsets()
+    story.generation(3, "m1", "m2")
+    story.removes("m1")
+    story.observe("node-started", node, None, None, incarnation=3)
+    story.accepts(7, 31)
+    assert story.rules() == ({"CommittedOffsetNeverOverwrittenByStaleGeneration": 1} if broken else {})
+
+
 @pytest.mark.parametrize(("holder", "broken"), [("m1", False), ("m2", True)])
 def test_a_commit_of_a_replaced_static_member_is_stale(holder: str, broken: bool) -> None:
     story = Offsets()
