@@ -15,7 +15,7 @@ from kio.records.schema import NewRecordBatch, Record
 from kio.records.writers import write_new_batch
 from metadata_records import MetadataSchemas
 from real_controller import PROPERTIES, Facts, RealController, error_name
-from real_kafka import artifacts, free_ports, node
+from real_kafka import START_S, artifacts, free_ports, node
 from steps import NONE, Answer, CreateTopic, SetConfig, Step, without_producer_ids
 from wire import Connection, schema
 
@@ -24,7 +24,7 @@ UNKNOWN_ID = uuid.UUID(int=99)
 #: A topic whose configuration is changed to see how far broker 1 has got with the metadata.
 BARRIER = "barrier"
 #: How long the broker may take until it is as it is expected to be.
-_PATIENCE_S = 3.0
+_PATIENCE_S = 10.0
 _MS = timedelta(milliseconds=1)
 _NOTHING = timedelta(0)
 
@@ -73,7 +73,7 @@ def real_broker(version: str) -> Iterator["RealBroker"]:
 
 
 def _await_listener(port: int) -> None:
-    deadline_s = time.monotonic() + 30
+    deadline_s = time.monotonic() + START_S
     while True:
         try:
             Connection(port).close()
@@ -134,10 +134,10 @@ class RealBroker:
     # --- waiting ----------------------------------------------------------------------------------------------------
 
     def _await_unfenced(self) -> None:
-        deadline_s = time.monotonic() + 30
+        deadline_s = time.monotonic() + START_S
         while not self._described(BARRIER).brokers:
             if time.monotonic() > deadline_s:
-                raise RuntimeError("Kafka's broker is not unfenced after 30 s")
+                raise RuntimeError(f"Kafka's broker is not unfenced after {START_S} s")
             time.sleep(0.02)
         self.controller.new_records()
 

@@ -11,14 +11,13 @@ from group_steps import Beat, Commit, FetchOffset, GroupAnswer, GroupStep, Join,
 from metadata_records import MetadataSchemas
 from real_broker import combined_node
 from real_controller import RealController, error_name
-from real_kafka import artifacts
+from real_kafka import START_S, artifacts
 from steps import CreateTopic
 from wire import Connection, schema
 
 _SESSION, _REBALANCE = timedelta(minutes=10), timedelta(minutes=5)
 _PROTOCOL = "fencepost"
-_PATIENCE_S = 3.0
-_START_S = 30.0
+_PATIENCE_S = 10.0
 
 
 @contextmanager
@@ -64,9 +63,9 @@ class RealGroups:
         self._count = 0
 
     def await_coordinator(self) -> None:
-        """Until the broker coordinates groups. Raises RuntimeError after half a minute."""
+        """Until the broker coordinates groups. Raises RuntimeError after `START_S`."""
         find, fetch = schema("find_coordinator", 4), schema("offset_fetch", 7)
-        deadline_s = time.monotonic() + _START_S
+        deadline_s = time.monotonic() + START_S
         while time.monotonic() < deadline_s:
             with Connection(self._port) as connection:
                 found = connection.ask(find.FindCoordinatorRequest(key_type=0, coordinator_keys=(self._group,)))
@@ -75,7 +74,7 @@ class RealGroups:
                     if not answer.error_code.value:
                         return
             time.sleep(0.02)
-        raise RuntimeError(f"Kafka coordinates no groups after {_START_S} s")
+        raise RuntimeError(f"Kafka coordinates no groups after {START_S} s")
 
     def ask(self, step: GroupStep, expected: tuple[int, ...]) -> tuple[GroupAnswer, ...]:
         """Do a step: what is answered once the expected requests are, or patience has ended."""

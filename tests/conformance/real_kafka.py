@@ -20,7 +20,8 @@ VERSIONS = ("4.0.0", "4.1.0")
 #: The model's clean profile has no eligible leader replicas; they are the default from 4.1 on.
 _FORMAT = {"4.1.0": ("--feature", "eligible.leader.replicas.version=0")}
 _JVM = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-_START_S = 60
+#: Longer than anything takes on a machine that is busy with something else.
+START_S = 180.0
 _LAST_LINES = 20
 #: Java ends when it likes, or when nobody holds the other end of the guardian's standard input any more: when the test
 #: is done with it or has died, however it died. Then the folder goes, too.
@@ -107,7 +108,7 @@ CLUSTER_ID = "ZmVuY2Vwb3N0LXRlc3QhIQ"
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline_s = time.monotonic() + _START_S
+    deadline_s = time.monotonic() + START_S
     while process.poll() is None and time.monotonic() < deadline_s:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
 
-from real_kafka import VERSIONS
+from real_kafka import START_S, VERSIONS
 from sequences import jars_or_skip
 
 _TEST = """
@@ -22,11 +22,10 @@ with real_controller({version!r}):
     print("it answers", flush=True)
     time.sleep(600)
 """
-_PATIENCE_S = 60.0
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + _PATIENCE_S
+    deadline_s = time.monotonic() + START_S
     while not condition():
         assert time.monotonic() < deadline_s, what
         time.sleep(0.02)

@@ -21,7 +21,7 @@ def schema(api: str, version: int) -> Any:
 class Connection:
     """One connection; `ask` sends a request and waits for its response. Raises OSError when the peer closes it."""
 
-    def __init__(self, port: int, timeout_s: float = 30.0) -> None:
+    def __init__(self, port: int, timeout_s: float = 60.0) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout_s)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._correlation = 0
