@@ -9,9 +9,11 @@ from command_line import in_process
 from compare_table import rows
 
 from fencepost.harness.compare.branch import in_a_branch
-from fencepost.harness.compare.comparison import Item, measure
+from fencepost.harness.compare.comparison import Comparison, Item, Measured, Order, measure
 from fencepost.harness.compare.measurements import MEASUREMENTS, failover
+from fencepost.harness.compare.published import CLAIMS, growth_us, line_us
 from fencepost.harness.compare.scene import SECOND_US, Scene
+from fencepost.harness.compare.tables import growth_lines
 from fencepost.histories.errors import FencepostError, InputError
 from fencepost.model.protocol.data import ProduceRequest
 
@@ -102,8 +104,37 @@ def test_the_readme_has_what_compare_prints():
         (each.what, each.mode, count): each.figures_us
         for count in counts for mode in ("zk", "kraft")
         for each in measure(Item(mode, count, tuple(MEASUREMENTS), 0))}
-    told = [[row[0], row[1], *(row[column] for column in columns)] for row in body]
-    assert told == list(rows(figures, counts)), "tests/support/compare_table.py says how the table is made"
+    shown = [[row[0], row[1], *(row[column] for column in columns)] for row in body]
+    assert shown == list(rows(figures, counts)), "tests/support/compare_table.py says how the table is made"
+
+
+# --- what the figures come to -----------------------------------------------------------------------------------------
+
+
+def told(*recovered_us):
+    """A comparison of one measurement, with each of (partitions, ZooKeeper, KRaft) recovered after a second."""
+    order = Order(tuple(count for count, _, _ in recovered_us), ("broker-crash",), 0, 1)
+    return Comparison(order, [
+        Measured("broker-crash", mode, count, ({"detected": SECOND_US, "recovered": SECOND_US + after_us},))
+        for count, *after in recovered_us for mode, after_us in zip(("zk", "kraft"), after, strict=True)])
+
+
+def test_growth_is_counted_from_the_detection_and_said_only_beyond_the_scatter():
+    comparison = told((10, 1_000, 500_000), (1_010, 101_000, 510_000))
+    assert growth_us(comparison, "broker-crash", "zk", "recovered", "detected") == 100
+    (line,) = growth_lines(comparison, "broker-crash")
+    assert line.endswith("writable again: ZooKeeper +100.0 ms, KRaft nothing beyond the scatter")
+    assert growth_lines(told((10, 1_000, 2_000)), "broker-crash") == []
+
+
+def test_a_straight_line_is_followed_only_so_far():
+    comparison = told((10, 1_000, 500_000), (1_010, 101_000, 510_000))
+    assert line_us(comparison, "broker-crash", "zk", "recovered", "detected", 20_010) == SECOND_US + 2_001_000
+    assert line_us(comparison, "broker-crash", "zk", "recovered", "detected", 20_210) is None
+    claims = [claim.here(comparison) for claim in CLAIMS if claim.what == "broker-crash"]
+    assert claims == [None]
+    (far,) = (claim for claim in CLAIMS if claim.what == "broker-crash")
+    assert "times as long" in far.here(told((10, 1_000, 500_000), (100_000, 9_000_000, 900_000)))
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -11,12 +11,14 @@ MODE_NAMES = {"zk": "ZooKeeper", "kraft": "KRaft"}
 
 class Column(NamedTuple):
     """A figure of a measurement: short, for the head of a column, and in words. since: the figure from which its growth
-    is counted, for what comes before it is a time-out that does not grow."""
+    is counted, for what comes before it is a time-out that does not grow. scatter_us: so much the mean of the trials
+    still depends on the moments at which heartbeats and retries happen to fall."""
 
     figure: str
     head: str
     words: str
     since: str | None
+    scatter_us: int
 
 
 class Table(NamedTuple):
@@ -30,20 +32,23 @@ class Table(NamedTuple):
 TABLES: dict[str, Table] = {
     "failover": Table(
         "the active controller, a broker too, is killed", (
-            Column("elected", "elected", "another controller elected", None),
-            Column("first_change", "first change", "the first change of metadata acknowledged", "elected"),
-            Column("last_writable", "writable", "the last of its partitions writable again", "elected")),
+            Column("elected", "elected", "another controller elected", None, 2_000_000),
+            Column("first_change", "first change", "the first change of metadata acknowledged", "elected", 200_000),
+            Column("last_writable", "writable", "the last of its partitions writable again", "elected", 200_000)),
         "first_change"),
     "topic-create": Table(
         "a topic of ten partitions is created, and deleted", (
-            Column("create", "created", "created", None), Column("delete", "deleted", "deleted", None)), "create"),
+            Column("create", "created", "created", None, 1_000), Column("delete", "deleted", "deleted", None, 1_000)),
+        "create"),
     "broker-crash": Table(
         "a broker is killed", (
-            Column("detected", "detected", "its death detected", None),
-            Column("recovered", "writable", "the last of its partitions writable again", "detected")), "recovered"),
+            Column("detected", "detected", "its death detected", None, 2_000_000),
+            Column("recovered", "writable", "the last of its partitions writable again", "detected", 20_000)),
+        "recovered"),
     "controlled-shutdown": Table(
         "a broker is asked to end", (
-            Column("moved", "moved", "its last leadership moved", None), Column("ended", "ended", "ended", None)),
+            Column("moved", "moved", "its last leadership moved", None, 20_000),
+            Column("ended", "ended", "ended", None, 1_000_000)),
         "ended"),
 }
 
@@ -72,13 +77,16 @@ def growth_lines(comparison: Comparison, what: str) -> list[str]:
         is_timeout = any(other.since == column.figure for other in TABLES[what].columns)
         if not is_timeout and None not in slopes:
             since = f", once {column.since}" if column.since else ""
+            span = comparison.order.partitions[-1] - comparison.order.partitions[0]
             told = ", ".join(
-                f"{MODE_NAMES[mode]} {_more(slope)}" for mode, slope in zip(MODES, slopes, strict=True)
-                if slope is not None)
+                f"{MODE_NAMES[mode]} {_more(slope, span, column.scatter_us)}"
+                for mode, slope in zip(MODES, slopes, strict=True) if slope is not None)
             lines.append(f"1,000 partitions more{since}, until {column.words}: {told}")
     return lines
 
 
-def _more(us_per_partition: float) -> str:
+def _more(us_per_partition: float, span: int, scatter_us: int) -> str:
     """What a thousand partitions add: as many milliseconds as one adds microseconds."""
-    return f"{us_per_partition:+,.1f} ms" if abs(us_per_partition) >= 0.05 else "nothing"
+    if abs(us_per_partition * span) < scatter_us or abs(us_per_partition) < 0.05:
+        return "nothing beyond the scatter"
+    return f"{us_per_partition:+,.1f} ms"
