@@ -259,6 +259,27 @@ def test_truncating_takes_epochs_with_it() -> None:
     assert (log.end_offset, log.epochs) == (1, [(1, 0)])
 
 
+def test_a_log_that_goes_back_to_older_epochs_keeps_its_cache_ascending() -> None:
+    log = log_of(1, 1)
+    log.assign_epoch(4, 2)
+    log.append(Record(2, 1, None, "of the leader before"))
+    assert log.epochs == [(1, 2)]
+    log.append(Record(3, 5, None, "of a later one"))
+    assert log.epochs == [(1, 2), (5, 3)]
+
+
+def test_an_epoch_that_was_cut_off_when_the_log_was_opened_does_not_come_back() -> None:
+    node = two_nodes()[2]
+    log = ReplicaLog(node, "orders-0/id")
+    log.append(Record(0, 1, None, "r0"))
+    log.assign_epoch(4, 1)
+    opened = ReplicaLog(node, "orders-0/id")
+    assert opened.epochs == [(1, 0)]
+    opened.append(Record(1, 1, None, "r1"))
+    opened.append(Record(2, 1, None, "r2"))
+    assert ReplicaLog(node, "orders-0/id").epochs == [(1, 0)]
+
+
 def test_a_producer_state_rebuilt_from_the_log_knows_the_same() -> None:
     records = [Record(offset, 0, None, "v", 7, 0, offset) for offset in range(4)]
     learnt, rebuilt = ProducerState(), ProducerState()

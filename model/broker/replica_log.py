@@ -29,6 +29,9 @@ class ReplicaLog:
         for offset, record in enumerate(self._file.entries, start=self._file.start_offset):
             if not self.epochs or record.leader_epoch > self.epochs[-1][0]:
                 self.epochs.append((record.leader_epoch, offset))
+        if tuple(self.epochs) != self._checkpoint.value:
+            # What was cut off must not come back once the log is longer (LogLoader, truncateFromEndAsyncFlush).
+            self._write_checkpoint()
 
     @property
     def start_offset(self) -> int:
@@ -49,16 +52,20 @@ class ReplicaLog:
     # --- writing --------------------------------------------------------------------------------------------------
 
     def append(self, record: Record) -> None:
-        """Write one record at the log's end, and note its epoch if it is a new one."""
-        if record.leader_epoch > self.latest_epoch:
+        """Write one record at the log's end, and note its epoch if it is another one."""
+        if record.leader_epoch != self.latest_epoch:
             self.assign_epoch(record.leader_epoch, self.end_offset)
         self._file.append(self._node.now_us, record)
 
     def assign_epoch(self, epoch: int, start_offset: int) -> None:
-        """Note that `epoch` begins at `start_offset`, even if nothing is written in it (KAFKA-7415)."""
-        if epoch > self.latest_epoch:
-            # An older epoch without a record of its own gives way to the new one.
-            while self.epochs and self.epochs[-1][1] >= start_offset:
+        """Note that `epoch` begins at `start_offset`, even if nothing is written in it (KAFKA-7415).
+
+        The cache stays ascending: whatever says otherwise gives way (LeaderEpochFileCache.assign,
+        maybeTruncateNonMonotonicEntries). That is an epoch without a record of its own, or, where a leader lost its
+        tail unseen and followers' epochs go back, more.
+        """
+        if epoch != self.latest_epoch or start_offset < self.epochs[-1][1]:
+            while self.epochs and (self.epochs[-1][1] >= start_offset or self.epochs[-1][0] >= epoch):
                 self.epochs.pop()
             self.epochs.append((epoch, start_offset))
             self._write_checkpoint()
