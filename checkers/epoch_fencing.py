@@ -1,4 +1,4 @@
-"""EpochFencing: whoever acts under an old epoch is refused.
+"""EpochFencing: whoever acts under an old epoch is refused. *LeaderEpochMonotone*: a replica's leader epoch only rises.
 
 Three things are checked:
 
@@ -9,10 +9,11 @@ Three things are checked:
 - *The controller.* An ISR change that it accepts names its own partition's leader and partition epoch and the sender's
   broker epoch; no member of the new ISR comes with the broker epoch of an earlier incarnation (KIP-903); a heartbeat
   that it accepts carries the registered broker epoch.
-- *Order.* What a process applies never goes back: leader and partition epochs of a partition (as long as its topic id
-  is the same), a broker's own broker epoch, the epochs under which a controller writes. A role in a partition is taken
-  anew under a newer leader epoch only. Example: a new controller tells everybody again what it has read, and broker 2,
-  the leader in epoch 4, begins epoch 4 once more (KAFKA-1188).
+- *Order.* What a process applies never goes back: partition epochs of a partition (as long as its topic id is the
+  same), a broker's own broker epoch, the epochs under which a controller writes; and, under the name
+  LeaderEpochMonotone, a partition's leader epoch. A role in a partition is taken anew under a newer leader epoch only.
+  Example: a new controller tells everybody again what it has read, and broker 2, the leader in epoch 4, begins epoch 4
+  once more (KAFKA-1188).
 
 Unset epochs (null or below 0) are those of clients that send none, and are not checked; but a controller of ZooKeeper
 mode that sends none has last read, or has not, that its receiver is registered anew: what it sends until then is meant
@@ -25,6 +26,7 @@ from fencepost.checkers.verdict import Checker, Findings, seconds
 from fencepost.histories.event import Event
 
 RULE = "EpochFencing"
+LEADER_EPOCH_MONOTONE = "LeaderEpochMonotone"
 
 #: epochs that must be the receiver's own; of the others, older ones must not pass
 EXACT = frozenset({"leader_epoch"})
@@ -165,7 +167,7 @@ class EpochFencing(Findings):
         known = roles.get(what)
         if known is not None and known[0] == epoch:
             self.violate(
-                RULE,
+                LEADER_EPOCH_MONOTONE,
                 f"At {seconds(event.time_us)} node {node} took its role in {event.key} ({event.f}) under leader epoch "
                 f"{epoch} once more (event {known[1]}). A role is taken under a newer leader epoch only.",
                 event, (known[1],))
@@ -186,7 +188,7 @@ class EpochFencing(Findings):
         if known is not None and epoch < known[0]:
             about = f" of {event.key}" if event.key else ""
             self.violate(
-                RULE,
+                LEADER_EPOCH_MONOTONE if what[2] == "leader_epoch" else RULE,
                 f"At {seconds(event.time_us)} node {node} went back to {_words(what[2])} {epoch}{about} ({event.f}), "
                 f"after it had applied {known[0]} (event {known[1]}). Within a process epochs only rise.",
                 event, (known[1],))

@@ -157,7 +157,7 @@ def test_a_broker_that_goes_back_to_an_earlier_leader_epoch():
     history = WrittenHistory()
     follower_start(history, "t", 5, 8)
     follower_start(history, "t", 4, 9)
-    (violation,) = history.violations("EpochFencing")
+    (violation,) = history.violations("LeaderEpochMonotone")
     assert "went back to leader epoch 4 of orders-0 (follower-start), after it had applied 5" in violation.message
 
 
@@ -170,7 +170,7 @@ def test_epochs_begin_anew_with_a_restart_or_a_new_topic():
     assert history.rules() == []
 
 
-@pytest.mark.parametrize(("opened", "rules"), [(False, ["EpochFencing"]), (True, [])])
+@pytest.mark.parametrize(("opened", "rules"), [(False, ["LeaderEpochMonotone"]), (True, [])])
 def test_a_role_is_taken_once_in_a_leader_epoch_unless_the_partition_is_opened_anew(opened, rules):
     history = WrittenHistory()
     follower_start(history, "t", 5, 8)

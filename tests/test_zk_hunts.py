@@ -54,7 +54,7 @@ HALF_SYNCHRONISED: Faults = [
     ("KAFKA-6082", "ZkWriteFencing", DEPOSED_WITH_AN_ISR_CHANGE),
     ("KIP-380-A", "EpochFencing", BOUNCED_BEHIND_AN_ISR_CHANGE),
     ("KIP-380-A-BROKER", "EpochFencing", BOUNCED_BEHIND_AN_ISR_CHANGE),
-    ("KAFKA-1188", "EpochFencing", [killed(2_000_000, ACTIVE)]),
+    ("KAFKA-1188", "LeaderEpochMonotone", [killed(2_000_000, ACTIVE)]),
     ("KAFKA-7165", "LiveBrokerEventuallyRegistered", [killed(10_000, {"role": "broker"})]),
     ("ZOOKEEPER-3911", "ZkCommittedTxnDurable", HALF_SYNCHRONISED),
 ])

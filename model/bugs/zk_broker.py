@@ -95,6 +95,6 @@ BUGS: tuple[KnownBug, ...] = (
         "After a fail-over the new controller repeats what it has read earlier; a broker that has gone on to a newer "
         "leader epoch goes back.",
         "commit 3d830c9ef1a",
-        ("EpochFencing", "AtMostOneLeaderPerLeaderEpoch", "StrongIsr"), (TakesAnyLeaderEpoch, GoesBackInEpochs),
+        ("LeaderEpochMonotone", "AtMostOneLeaderPerLeaderEpoch", "StrongIsr"), (TakesAnyLeaderEpoch, GoesBackInEpochs),
         also=("ReplicationQuorumSuperset",)),
 )
