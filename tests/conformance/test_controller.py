@@ -1,25 +1,22 @@
 """The model's controller against Kafka's own: the same requests, the same answers, the same metadata records."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 
 pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
 
-from controller_node import CONFIG, ControllerWorld
+from controller_difference import PATIENT, difference
+from controller_node import ControllerWorld
 from drawing import PREPARATION, SEQUENCES
 from model_controller import ModelController
 from real_controller import RealController, real_controller
 from real_kafka import VERSIONS
 from sequences import drawn, jars_or_skip
-from steps import AlterPartition, Answer, Heartbeat, Register, Step
+from steps import AlterPartition, Heartbeat, Register, Step
 
 from fencepost.model.bugs.catalogue import all_bugs
-
-#: The session outlives every test: nothing is fenced but by a step.
-PATIENT = replace(CONFIG, broker_session_timeout_us=3_600_000_000)
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -27,21 +24,6 @@ def real(request: pytest.FixtureRequest) -> Iterator[RealController]:
     jars_or_skip(request.param)
     with real_controller(request.param) as controller:
         yield controller
-
-
-def difference(real: RealController, model: ModelController, steps: tuple[Step, ...]) -> str | None:
-    """The first step that the two answer differently, in words."""
-    real.start_afresh()
-    for step in (*PREPARATION, *steps):
-        theirs, ours = real.ask(step), model.ask(step)
-        if _in_order(theirs) != _in_order(ours):
-            return f"{step}\n  Kafka     {theirs}\n  the model {ours}"
-    return None
-
-
-def _in_order(answer: Answer) -> tuple[object, ...]:
-    """Records of one step come in the order of topic ids, which are random."""
-    return answer.error, answer.facts, sorted(map(repr, answer.records))
 
 
 @drawn(25)
