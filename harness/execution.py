@@ -29,7 +29,7 @@ def complete(spec: RunSpec, config: EffectiveConfig, times: Phases) -> RunSpec:
     """The spec with its schedule and workload drawn from the seed, where it had none."""
     faults = spec.faults
     if faults is None:
-        drawn = draw_faults(Stream(spec.seed, "schedule"), _rhythm(spec, config, times))
+        drawn = draw_faults(Stream(spec.seed, "schedule"), rhythm_of(spec, config, times))
         faults = [{**fault.to_data(), "draws": place} for place, fault in enumerate(drawn)]
     workload = spec.workload
     if workload is None:
@@ -38,7 +38,8 @@ def complete(spec: RunSpec, config: EffectiveConfig, times: Phases) -> RunSpec:
     return replace(spec, faults=faults, workload=workload)
 
 
-def _rhythm(spec: RunSpec, config: EffectiveConfig, times: Phases) -> Rhythm:
+def rhythm_of(spec: RunSpec, config: EffectiveConfig, times: Phases) -> Rhythm:
+    """The time-outs that a schedule for this spec plays against."""
     kafka = config.kafka
     offsets = [f"__consumer_offsets-{index}" for index in range(min(3, kafka.offsets_topic_num_partitions))]
     topics = [f"{topic}-{index}" for topic in TOPICS for index in range(PARTITIONS)]

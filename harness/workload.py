@@ -30,7 +30,7 @@ OPERATIONS_PER_SECOND = 20
 #: The brokers have registered by then, in either profile.
 _CREATE_AT = 3
 
-_GROUPS = ("billing", "reporting")
+GROUPS = ("billing", "reporting")
 #: What ACLs are tried on; everybody is allowed first, for a resource with ACLs is closed to whom none allows.
 _GUARDED = ("topic:clicks", "group:reporting")
 _QUIET_MIX = (
@@ -85,9 +85,37 @@ def draw_workload(
         drawn = drawing.quiet_operation(at_us) if quiet else drawing.operations(at_us)
         operations += drawn
         at_us += sum(draws.between(1, 2 * mean_us) for _ in drawn) * (2 if quiet else 1)
-    operations += drawing.late_writes(times.heal_us + (times.final_us - times.heal_us) * 3 // 4)
+    operations += late_writes(TOPICS, shape.clients, times)
     operations.sort(key=_time)
-    return operations + drawing.final_reads(times.final_us)
+    return operations + final_reads(TOPICS, EXTRA_TOPICS, shape.clients, times)
+
+
+def topic_creations(
+    topics: Sequence[str], at_us: int, replication_factor: int, topic_config: Mapping[str, str]
+) -> Operations:
+    """Client 0 creates the topics, each again and again until it is known to exist."""
+    return [
+        {"at_us": at_us + place, "client": 0, "f": "create-topic", "key": topic, "partitions": PARTITIONS,
+         "replication_factor": replication_factor, "configs": dict(topic_config), "retry": True}
+        for place, topic in enumerate(topics)]
+
+
+def late_writes(topics: Sequence[str], clients: int, times: Phases) -> Operations:
+    """Late in the quiet phase, one write to every partition that a healthy cluster must acknowledge."""
+    at_us = times.heal_us + (times.final_us - times.heal_us) * 3 // 4
+    return [
+        {"at_us": at_us, "client": place % clients, "f": "produce", "topic": topic, "partition": index, "count": 1,
+         "acks": -1, "idempotent": True}
+        for place, (topic, index) in enumerate(partitions_of(topics))]
+
+
+def final_reads(topics: Sequence[str], extra_topics: Sequence[str], clients: int, times: Phases) -> Operations:
+    """Every partition and every group's offsets once, spread over the clients; then the extra topics, if there."""
+    groups = [{"f": "final-offsets", "group": group, "partitions": partitions_of(topics)} for group in GROUPS]
+    reads: Operations = [
+        *({"f": "final-read", "topic": topic, "partition": index} for topic, index in partitions_of(topics)), *groups,
+        *({"f": "final-read", "topic": topic, "partition": index} for topic, index in partitions_of(extra_topics))]
+    return [{"at_us": times.final_us, "client": place % clients, **read} for place, read in enumerate(reads)]
 
 
 class _Drawing:
@@ -109,15 +137,11 @@ class _Drawing:
         self._extra: dict[str, int] = {}
         self._denials: Operations = []
 
-    # --- the beginning and the end --------------------------------------------------------------------------------
+    # --- the beginning, and the heal ------------------------------------------------------------------------------
 
     def preparations(self, at_us: int) -> Operations:
         """The run's topics, then the ACLs that open what will have denials; repeated until they are known to exist."""
-        operations = [
-            {"at_us": at_us + place, "client": 0, "f": "create-topic", "key": topic, "partitions": PARTITIONS,
-             "replication_factor": self._factor, "configs": self._topic_config, "retry": True}
-            for place, topic in enumerate(TOPICS)]
-        return operations + [
+        return topic_creations(TOPICS, at_us, self._factor, self._topic_config) + [
             {"at_us": at_us + len(TOPICS) + place, "client": 0, "f": "create-acl", "key": key, "principal": "User:*",
              "operation": "ALL", "permission": "ALLOW", "retry": True}
             for place, key in enumerate(_GUARDED)]
@@ -126,21 +150,6 @@ class _Drawing:
         """No denial outlives the heal."""
         denials, self._denials = self._denials, []
         return [{**denial, "at_us": at_us, "f": "delete-acl", "client": 0, "retry": True} for denial in denials]
-
-    def late_writes(self, at_us: int) -> Operations:
-        """One write to every partition that a healthy cluster must acknowledge."""
-        return [
-            {"at_us": at_us, "client": place % self._shape.clients, "f": "produce", "topic": topic,
-             "partition": index, "count": 1, "acks": -1, "idempotent": True}
-            for place, (topic, index) in enumerate(_partitions(TOPICS))]
-
-    def final_reads(self, at_us: int) -> Operations:
-        """Every partition and every group's offsets once, spread over the clients; then the extra topics, if there."""
-        groups = [{"f": "final-offsets", "group": group, "partitions": _partitions(TOPICS)} for group in _GROUPS]
-        reads: Operations = [
-            *({"f": "final-read", "topic": topic, "partition": index} for topic, index in _partitions(TOPICS)), *groups,
-            *({"f": "final-read", "topic": topic, "partition": index} for topic, index in _partitions(EXTRA_TOPICS))]
-        return [{"at_us": at_us, "client": place % self._shape.clients, **read} for place, read in enumerate(reads)]
 
     # --- single operations ----------------------------------------------------------------------------------------
 
@@ -172,9 +181,9 @@ class _Drawing:
         if f == "produce":
             return {**operation, **self._produce(draws.choice(TOPICS), draws.below(PARTITIONS))}
         if f in ("poll", "commit-offsets", "subscribe"):
-            return {**operation, **_membership(client)}
+            return {**operation, **membership(client)}
         if f == "fetch-offsets":
-            return {**operation, "group": draws.choice(_GROUPS), "partitions": _partitions(TOPICS),
+            return {**operation, "group": draws.choice(GROUPS), "partitions": partitions_of(TOPICS),
                     "require_stable": draws.chance(5, 6)}
         if f == "describe-config":
             return {**operation, "key": draws.choice(TOPICS)}
@@ -213,17 +222,17 @@ class _Drawing:
             for other in others)]
 
     def _take_over(self, client: int, at_us: int) -> Operations:
-        owners = [other for other in range(self._shape.clients) if _membership(other)["instance"] and other != client]
+        owners = [other for other in range(self._shape.clients) if membership(other)["instance"] and other != client]
         if not owners:
             return [self._single("poll", client, at_us)]
         owner = self._draws.choice(owners)
-        poll = {"at_us": at_us, "client": client, "f": "poll", **_membership(owner)}
+        poll = {"at_us": at_us, "client": client, "f": "poll", **membership(owner)}
         commit_us = at_us + self._draws.between(1, self._session_us // 5)
         return [poll, self._single("commit-offsets", owner, commit_us),
                 {**poll, "at_us": commit_us, "f": "commit-offsets"}]
 
     def _members_of(self, group: str) -> list[int]:
-        return [client for client in range(self._shape.clients) if _membership(client)["group"] == group]
+        return [client for client in range(self._shape.clients) if membership(client)["group"] == group]
 
     def _topic(self, client: int, at_us: int) -> Operations:
         draws = self._draws
@@ -252,7 +261,7 @@ class _Drawing:
             denial = self._denials.pop(draws.below(len(self._denials)))
             return [{**denial, "at_us": at_us, "f": "delete-acl", "client": self._any_client()}]
         key = draws.weighted(tuple(zip(_GUARDED, (3, 1), strict=True)))
-        principal = draws.choice(self._members_of(_GROUPS[1]) or [client]) if key == _GUARDED[1] else client
+        principal = draws.choice(self._members_of(GROUPS[1]) or [client]) if key == _GUARDED[1] else client
         denial = {
             "at_us": at_us, "client": self._any_client(), "f": "create-acl", "key": key,
             "principal": f"User:client{principal}", "operation": draws.choice(("READ", "WRITE", "ALL")),
@@ -268,14 +277,15 @@ def _time(operation: dict[str, Any]) -> int:
     return int(operation["at_us"])
 
 
-def _partitions(topics: Sequence[str]) -> list[list[Any]]:
+def partitions_of(topics: Sequence[str]) -> list[list[Any]]:
+    """Their partitions, as [topic, index]."""
     return [[topic, index] for topic in topics for index in range(PARTITIONS)]
 
 
-def _membership(client: int) -> dict[str, Any]:
+def membership(client: int) -> dict[str, Any]:
     """The group that a client consumes in."""
     if client % 6 < 3:
-        return {"group": _GROUPS[0], "topics": list(TOPICS), "instance": None}
+        return {"group": GROUPS[0], "topics": list(TOPICS), "instance": None}
     if client % 6 < 5:
-        return {"group": _GROUPS[1], "topics": list(TOPICS), "instance": f"instance-{client}"}
-    return {"group": _GROUPS[1], "topics": list(TOPICS), "instance": None}
+        return {"group": GROUPS[1], "topics": list(TOPICS), "instance": f"instance-{client}"}
+    return {"group": GROUPS[1], "topics": list(TOPICS), "instance": None}

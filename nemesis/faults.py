@@ -26,7 +26,7 @@ once: it needs no target.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 KINDS = (
@@ -65,7 +65,7 @@ class Trigger:
     by: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Fault:
     """One fault of a schedule. Times are virtual microseconds since the start of the run.
 
@@ -85,6 +85,16 @@ class Fault:
     delay_us: int | None = None
     latency_us: int | None = None
     draws: int | None = None
+
+    def __repr__(self) -> str:
+        """As one would write it: without what was not given."""
+        given = [f"{item.name}={value!r}" for item in fields(self)[2:]
+            if (value := getattr(self, item.name)) not in (None, {})]
+        return f"Fault({', '.join([repr(self.kind), repr(self.duration_us), *given])})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """For Hypothesis and IPython, which would show every field."""
+        printer.text(repr(self))
 
     def to_data(self) -> dict[str, Any]:
         """The fault as a spec or a schedule file stores it."""

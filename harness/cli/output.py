@@ -52,7 +52,7 @@ def print_run(result: "RunResult", data: dict[str, Any]) -> None:
         out.print(Text(f"{'fenced ' if number == 0 else '       '}  {line}"))
     if len(data["fenced"]) > MAX_TOLD:
         out.print(f"         and {count(len(data['fenced']) - MAX_TOLD, 'more order')} (results.json has them)")
-    _print_verdict(out, data)
+    print_verdict(out, data)
     if result.crash is not None:
         out.print(Text(f"  {result.crash.words()}"))
     out.print(f"  stored   {data['run_directory']}")
@@ -66,12 +66,13 @@ def print_check(data: dict[str, Any]) -> None:
     out.print(f"{data['history']}  {count(data['events'], 'event')}")
     for note in data["notes"]:
         out.print(Text(f"  note     {note}", style="yellow"))
-    _print_verdict(out, data)
+    print_verdict(out, data)
     for checker in data["checkers"]:
         out.print(f"  {checker['checker']:<24} [{COLOURS[checker['verdict']]}]{checker['verdict']}[/]")
 
 
-def _print_verdict(out: Console, data: dict[str, Any]) -> None:
+def print_verdict(out: Console, data: dict[str, Any]) -> None:
+    """Verdict, violations, what could not be judged, and what was excused."""
     out.print(f"[{COLOURS[data['verdict']]}]{data['verdict'].upper()}[/]  " + joined(rules(data["violations"]))
               if data["violations"] else f"[{COLOURS[data['verdict']]}]{data['verdict'].upper()}[/]")
     for violation in data["violations"][:MAX_TOLD]:

@@ -1,0 +1,92 @@
+"""The Hypothesis strategies: what they draw can be run, covers the vocabulary, and shows itself readably."""
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+
+from fencepost.harness.property.fault_strategies import kinds_of
+from fencepost.harness.property.operation_strategies import FUNCTIONS, framed
+from fencepost.harness.spec import RunSpec, check_spec
+from fencepost.strategies import Fault, Scenario, faults, operations, scenarios, schedules, specs, workloads
+
+FEW = settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+QUICK = settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck), database=None,
+                 phases=[Phase.generate, Phase.shrink])
+
+
+@pytest.mark.parametrize("mode", ["kraft", "zk"])
+def test_drawn_runs_are_accepted(mode: str) -> None:
+    @FEW
+    @given(spec=specs(mode=mode))
+    def accepted(spec: RunSpec) -> None:
+        check_spec(spec, "drawn")
+
+    accepted()
+
+
+@pytest.mark.parametrize("mode", ["kraft", "zk"])
+def test_drawn_scenarios_are_accepted_and_in_order(mode: str) -> None:
+    @FEW
+    @given(scenario=scenarios(mode=mode))
+    def accepted(scenario: tuple[list[Fault], list[dict[str, object]]]) -> None:
+        given_faults, workload = scenario
+        spec = RunSpec(0, mode, faults=[fault.to_data() for fault in given_faults])
+        whole = framed(workload, spec)
+        check_spec(RunSpec(0, mode, faults=spec.faults, workload=whole), "drawn")
+        assert [operation["at_us"] for operation in whole] == sorted(operation["at_us"] for operation in whole)
+
+    accepted()
+
+
+@pytest.mark.parametrize("kind", kinds_of("zk"))
+def test_every_kind_of_fault_can_be_drawn(kind: str) -> None:
+    assert find(faults(mode="zk"), lambda fault: fault.kind == kind, settings=QUICK, random=Random(0)).kind == kind
+
+
+@pytest.mark.parametrize("f", FUNCTIONS)
+def test_every_function_can_be_drawn(f: str) -> None:
+    assert find(operations(), lambda operation: operation["f"] == f, settings=QUICK, random=Random(0))["f"] == f
+
+
+def test_a_schedule_shrinks_to_the_one_fault_that_matters() -> None:
+    found = find(
+        schedules(kinds=kinds_of("kraft")), lambda drawn: any(fault.kind == "kill" for fault in drawn), settings=QUICK,
+        random=Random(0))
+    assert [(fault.kind, fault.duration_us) for fault in found] == [("kill", 50_000)]
+
+
+def test_a_scenario_shrinks_to_the_write_and_the_fault_that_matter() -> None:
+    def matters(scenario: Scenario) -> bool:
+        written = [one["at_us"] for one in scenario.workload if one["f"] == "produce"]
+        killed = [fault.at_us for fault in scenario.faults if fault.kind == "kill" and fault.at_us is not None]
+        return bool(written and killed) and min(written) < max(killed)
+
+    found = find(scenarios(), matters, settings=QUICK, random=Random(0))
+    assert ([fault.kind for fault in found.faults], [one["f"] for one in found.workload]) == (["kill"], ["produce"])
+
+
+def test_a_workload_shrinks_to_the_operations_that_matter() -> None:
+    found = find(
+        workloads(), lambda drawn: sum(one["f"] == "poll" for one in drawn) >= 2, settings=QUICK, random=Random(0))
+    assert [operation["f"] for operation in found] == ["poll", "poll"]
+
+
+def test_a_fault_is_written_as_one_would_write_it() -> None:
+    fault = Fault("kill", 500_000, at_us=0, target={"role": "leader", "partition": "orders-0"})
+    assert repr(fault) == "Fault('kill', 500000, at_us=0, target={'role': 'leader', 'partition': 'orders-0'})"
+    assert eval(repr(fault), {"Fault": Fault}) == fault
+
+
+def test_hypothesis_shows_faults_and_operations_in_one_line_each() -> None:
+    @settings(max_examples=200, derandomize=True, deadline=None, database=None, phases=[Phase.generate, Phase.shrink])
+    @given(schedule=schedules(kinds=["kill"]), workload=workloads(functions=["poll"]), number=st.just(1))
+    def fails(schedule: list[Fault], workload: list[dict[str, object]], number: int) -> None:
+        assert not (schedule and workload)
+
+    with pytest.raises(AssertionError) as caught:
+        fails()
+    notes = "\n".join(caught.value.__notes__)
+    assert "schedule=[Fault('kill', 50000, at_us=1000000, target={'role': 'leader', 'partition': 'orders-0'})]" in notes
+    assert "workload=[{'at_us': 1000000, 'client': 0, 'f': 'poll'" in notes
