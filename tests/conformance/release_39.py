@@ -1,4 +1,4 @@
-"""What Kafka 3.9's controller does otherwise than 4.0's, which the model follows: classes over its guard methods."""
+"""What Kafka 3.9 does otherwise than 4.0, which the model follows: classes over its guard methods."""
 
 from fencepost.model.bugs.catalogue import all_bugs
 from fencepost.model.controller.cluster_control import ClusterControl
@@ -17,5 +17,12 @@ class FencedMayBeReplaced(ClusterControl):
         return not existing.fenced and super().is_duplicate_registration(request, existing, now_us)
 
 
+#: The release that is held against the model.
+VERSION = "3.9.1"
 #: KAFKA-18106 is mended in 4.0.
 PATCHES: tuple[type, ...] = (FencedMayBeReplaced, *all_bugs()["KAFKA-18106"].patches)
+
+
+def patches_of(version: str) -> tuple[type, ...]:
+    """What makes the model follow that version of Kafka."""
+    return PATCHES if version == VERSION else ()

@@ -13,12 +13,14 @@ from hypothesis import given
 
 pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
 
+import release_39
 from controller_node import CONFIG
 from data_drawing import PREPARATION, SEQUENCES, THERE_AND_BACK
 from data_steps import DataStep, Fetch, Produce
 from model_broker import ModelBroker
 from real_broker import RealBroker, real_broker
 from real_kafka import VERSIONS
+from release_39 import patches_of
 from sequences import drawn, jars_or_skip
 from steps import Answer, Step
 
@@ -29,10 +31,15 @@ PATIENT = replace(
     CONFIG, broker_session_timeout_us=90_000_000, replica_lag_time_max_us=3_600_000_000)
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def real(request: pytest.FixtureRequest) -> Iterator[RealBroker]:
-    jars_or_skip(request.param)
-    with real_broker(request.param) as broker:
+@pytest.fixture(scope="module", params=(*VERSIONS, release_39.VERSION))
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def real(version: str) -> Iterator[RealBroker]:
+    jars_or_skip(version)
+    with real_broker(version) as broker:
         yield broker
 
 
@@ -65,8 +72,8 @@ def _isr_in_order(field: Any) -> Any:
 
 @drawn(15)
 @given(steps=SEQUENCES)
-def test_the_model_answers_as_kafka_does(real: RealBroker, steps: tuple[Step | DataStep, ...]) -> None:
-    found = difference(real, ModelBroker(PATIENT), steps)
+def test_the_model_answers_as_kafka_does(real: RealBroker, version: str, steps: tuple[Step | DataStep, ...]) -> None:
+    found = difference(real, ModelBroker(PATIENT, patches_of(version)), steps)
     assert found is None, found
 
 
@@ -79,9 +86,9 @@ MISSING_GUARDS: dict[str, tuple[Step | DataStep, ...]] = {
 
 
 @pytest.mark.parametrize("bug", MISSING_GUARDS)
-def test_a_missing_guard_is_found(real: RealBroker, bug: str) -> None:
+def test_a_missing_guard_is_found(real: RealBroker, version: str, bug: str) -> None:
     steps = MISSING_GUARDS[bug]
-    assert difference(real, ModelBroker(PATIENT), steps) is None
+    assert difference(real, ModelBroker(PATIENT, patches_of(version)), steps) is None
     clean, broken = ModelBroker(PATIENT), ModelBroker(PATIENT, all_bugs()[bug].patches)
     answers = [[(model.ask(step), model.standing()) for step in (*PREPARATION, *steps)] for model in (clean, broken)]
     assert answers[0] != answers[1]

@@ -12,11 +12,9 @@ from controller_node import ControllerWorld
 from drawing import SEQUENCES
 from model_controller import ModelController
 from real_controller import RealController, real_controller
-from release_39 import PATCHES
+from release_39 import PATCHES, VERSION
 from sequences import drawn, jars_or_skip
 from steps import Heartbeat, Register, Step
-
-VERSION = "3.9.1"
 
 
 @pytest.fixture(scope="module")

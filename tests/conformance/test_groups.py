@@ -8,12 +8,14 @@ from hypothesis import given
 
 pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
 
+import release_39
 from controller_node import CONFIG
 from group_drawing import SEQUENCES, STATIC, TWO
 from group_steps import NOBODY, Commit, GroupAnswer, GroupStep, Join, Leave
 from model_groups import ModelGroups
 from real_groups import RealGroups, real_groups
 from real_kafka import VERSIONS
+from release_39 import patches_of
 from sequences import drawn, jars_or_skip
 
 from fencepost.model.bugs.catalogue import all_bugs
@@ -24,10 +26,15 @@ PATIENT = replace(
     group_initial_rebalance_delay_us=0)
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def real(request: pytest.FixtureRequest) -> Iterator[RealGroups]:
-    jars_or_skip(request.param)
-    with real_groups(request.param) as groups:
+@pytest.fixture(scope="module", params=(*VERSIONS, release_39.VERSION))
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def real(version: str) -> Iterator[RealGroups]:
+    jars_or_skip(version)
+    with real_groups(version) as groups:
         yield groups
 
 
@@ -58,8 +65,8 @@ def _but_for_the_leader(answers: tuple[GroupAnswer, ...]) -> list[tuple[object, 
 
 @drawn(60)
 @given(steps=SEQUENCES)
-def test_the_model_answers_as_kafka_does(real: RealGroups, steps: tuple[GroupStep, ...]) -> None:
-    found = difference(real, ModelGroups(PATIENT), steps)
+def test_the_model_answers_as_kafka_does(real: RealGroups, version: str, steps: tuple[GroupStep, ...]) -> None:
+    found = difference(real, ModelGroups(PATIENT, patches_of(version)), steps)
     assert found is None, found
 
 
@@ -73,8 +80,8 @@ MISSING_GUARDS: dict[str, tuple[GroupStep, ...]] = {
 
 
 @pytest.mark.parametrize("bug", MISSING_GUARDS)
-def test_a_missing_guard_is_found(real: RealGroups, bug: str) -> None:
+def test_a_missing_guard_is_found(real: RealGroups, version: str, bug: str) -> None:
     steps = MISSING_GUARDS[bug]
-    assert difference(real, ModelGroups(PATIENT), steps) is None
+    assert difference(real, ModelGroups(PATIENT, patches_of(version)), steps) is None
     clean, broken = ModelGroups(PATIENT), ModelGroups(PATIENT, all_bugs()[bug].patches)
     assert [clean.ask(step) for step in steps] != [broken.ask(step) for step in steps]
