@@ -84,8 +84,8 @@ prunings = st.builds(Prunings, *[st.booleans()] * 5)
 
 def outcomes(part: SearchablePart, work: int) -> Iterator[tuple[Progress, Any]]:
     """What each search of a part says, with its death; those that cannot say within the work are left out."""
-    for entrant in part.entrants():
-        search = entrant.begin()
+    for entrant in part.entrants:
+        search = entrant.begin(part.searchable)
         progress, left = Progress.RUNNING, work
         while progress is Progress.RUNNING and left > 0:
             progress, left = search.advance(7), left - 7

@@ -90,8 +90,8 @@ def test_every_compiled_search_agrees_with_brute_force_whatever_is_pruned() -> N
 def _agree(operations: list[Operation], model: Model, prunings: Prunings, possible: bool) -> None:
     plain = linearizable(operations, model, engine="pure", specialised=False)
     (part,) = compiled.parts(operations, model, True, prunings, Unlimited().spend)
-    for entrant in part.entrants():
-        search = entrant.begin()
+    for entrant in part.entrants:
+        search = entrant.begin(part.searchable)
         progress = run(search)
         if progress is Progress.GAVE_UP or (progress is Progress.REFUTED and not possible):
             continue
@@ -296,7 +296,7 @@ def test_a_model_cannot_advance_the_search_that_asks_it() -> None:
 
     model = Meddling()
     (part,) = compiled.parts([Operation(0, 1, "read", None, 0)], model, True, Prunings(), Unlimited().spend)
-    search = part.entrants()[0].begin()
+    search = part.entrants[0].begin(part.searchable)
     Meddling.search = search
     with pytest.raises(RuntimeError, match="the model called the search"):
         search.advance(1)

@@ -40,15 +40,10 @@ class ScriptedPart:
 
     def __init__(self, key: str, *searches: Scripted, refuter: Scripted | None = None) -> None:
         self.key = key
-        self._searches = searches
-        self._refuter = refuter
-
-    def entrants(self) -> list[Entrant]:
-        found = [Entrant(lambda search=search: search, 1) for search in self._searches]  # type: ignore[misc]
-        if self._refuter is not None:
-            refuter = self._refuter
-            found.append(Entrant(lambda: refuter, 1, only_refutes=True))
-        return found
+        self.searchable = None
+        self.entrants = [Entrant(lambda _, search=search: search, 1) for search in searches]  # type: ignore[misc]
+        if refuter is not None:
+            self.entrants.append(Entrant(lambda _: refuter, 1, only_refutes=True))
 
 
 def play(portfolio: Portfolio) -> None:
@@ -73,8 +68,7 @@ def test_the_search_that_decides_first_decides() -> None:
 def test_what_is_for_crowds_has_its_turn_only_in_one(crowd: int, explored: int) -> None:
     plain, for_crowds = Scripted(9, Progress.REJECTED), Scripted(5, Progress.ACCEPTED)
     part = ScriptedPart("x", plain)
-    entrants = [Entrant(lambda: for_crowds, 1, crowd=crowd), *part.entrants()]
-    part.entrants = lambda: entrants  # type: ignore[method-assign]
+    part.entrants.insert(0, Entrant(lambda _: for_crowds, 1, crowd=crowd))
     (trial,) = decide(part).trials
     assert trial.decided is (Progress.ACCEPTED if explored else Progress.REJECTED)
     assert for_crowds.explored == explored

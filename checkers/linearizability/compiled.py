@@ -49,7 +49,7 @@ class CompiledSearch:
 
     __slots__ = ("_search",)
 
-    def __init__(self, part: Any, kind: int, beam: int = 0) -> None:
+    def __init__(self, part: Any, *, kind: int, beam: int = 0) -> None:
         self._search: Any = part.search(kind, beam)
 
     @property
@@ -77,55 +77,55 @@ class CompiledSearch:
         return Dying(operation, returned, pending, [Standing(*standing) for standing in standings], more)
 
 
+#: See `SearchablePart`.
+ENTRANTS = (
+    Entrant(partial(CompiledSearch, kind=_FORESIGHTED), 1, crowd=CROWD),
+    Entrant(partial(CompiledSearch, kind=_DEPTH_FIRST), 1),
+    Entrant(partial(CompiledSearch, kind=_POSSIBLE_STATES), 4, only_refutes=True),
+    Entrant(partial(CompiledSearch, kind=_BREADTH_FIRST), 4),
+    *(Entrant(partial(CompiledSearch, kind=_BREADTH_FIRST, beam=width), 1) for width in BEAMS))
+
+
 class CompiledPart:
     """One part of a history for the portfolio."""
 
-    __slots__ = ("_part",)
+    __slots__ = ("searchable",)
 
     slice_work = 2000
+    entrants = ENTRANTS
 
     def __init__(self, part: Any) -> None:
-        self._part = part
+        self.searchable: Any = part
 
     @property
     def key(self) -> Hashable:
         """Its name."""
-        return self._part.key  # type: ignore[no-any-return]
+        return self.searchable.key  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int:
         """How many operations it has."""
-        return self._part.size  # type: ignore[no-any-return]
+        return self.searchable.size  # type: ignore[no-any-return]
 
     @property
     def width(self) -> int:
         """How many operations that return are pending at a time."""
-        return self._part.width  # type: ignore[no-any-return]
+        return self.searchable.width  # type: ignore[no-any-return]
 
     @property
     def operations(self) -> Sequence[Operation]:
         """Its operations."""
-        return self._part.operations  # type: ignore[no-any-return]
+        return self.searchable.operations  # type: ignore[no-any-return]
 
     @property
     def view(self) -> Sequence[Operation]:
         """Its operations, each made when it is asked for."""
-        return self._part  # type: ignore[no-any-return]
+        return self.searchable  # type: ignore[no-any-return]
 
     @property
     def renamed(self) -> bool:
         """Whether VALUE renamed anything."""
-        return self._part.renamed  # type: ignore[no-any-return]
-
-    def entrants(self) -> list[Entrant]:
-        """See `SearchablePart`."""
-        part = self._part
-        return [
-            Entrant(partial(CompiledSearch, part, _FORESIGHTED), 1, crowd=CROWD),
-            Entrant(partial(CompiledSearch, part, _DEPTH_FIRST), 1),
-            Entrant(partial(CompiledSearch, part, _POSSIBLE_STATES), 4, only_refutes=True),
-            Entrant(partial(CompiledSearch, part, _BREADTH_FIRST), 4),
-            *(Entrant(partial(CompiledSearch, part, _BREADTH_FIRST, width), 1) for width in BEAMS)]
+        return self.searchable.renamed  # type: ignore[no-any-return]
 
 
 def parts(

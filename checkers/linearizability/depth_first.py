@@ -31,7 +31,8 @@ class DepthFirst(SteppedSearch):
 
     def _forget(self) -> None:
         """Go on as if nothing had been tried."""
-        self._remembered: list[Antichain | None] = [None] * (self._part.returns + 1)
+        #: By return what was tried there; of most only one, which needs no antichain.
+        self._remembered: list[Antichain | Configuration | None] = [None] * (self._part.returns + 1)
         self._count = 0
 
     @property
@@ -88,8 +89,8 @@ class DepthFirst(SteppedSearch):
         self._spent += 1
         tried = self._remembered[place]
         if tried is None:
-            tried = self._remembered[place] = Antichain(not self._part.prunings.dom)
-        if not tried.add(configuration):
+            self._remembered[place] = configuration
+        elif not self._among(tried, place).add(configuration):
             return False
         self._count += 1
         if entered and place >= self.placed:
@@ -98,6 +99,14 @@ class DepthFirst(SteppedSearch):
                 self._furthest = []
             self._furthest.append(configuration)
         return True
+
+    def _among(self, tried: Antichain | Configuration, place: int) -> Antichain:
+        """All that was tried at the place."""
+        if isinstance(tried, Antichain):
+            return tried
+        antichain = self._remembered[place] = Antichain(not self._part.prunings.dom)
+        antichain.add(tried)
+        return antichain
 
     def _moves(self, configuration: Configuration, entered: bool) -> list[Configuration]:
         """What to try from here: first to count the returning operation as done, where that is a choice."""

@@ -8,7 +8,7 @@ answers early however hard the others are. The budget is asked every few millise
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from fencepost.checkers.linearizability.budget import Budget
 from fencepost.checkers.linearizability.operation import Operation
@@ -26,11 +26,11 @@ CROWD = 13
 class Entrant(NamedTuple):
     """A search worth trying.
 
-    begin: how to begin it. share: of each turn. only_refutes: then what it passes is not placed. crowd: it is tried
-        only where so many operations that return are pending at a time.
+    begin: how to begin it on a part. share: of each turn. only_refutes: then what it passes is not placed. crowd: it is
+        tried only where so many operations that return are pending at a time.
     """
 
-    begin: Callable[[], Search]
+    begin: Callable[[Any], Search]
     share: int
     only_refutes: bool = False
     crowd: int = 0
@@ -67,8 +67,13 @@ class SearchablePart(Protocol):
     def renamed(self) -> bool:
         """Whether VALUE renamed anything."""
 
+    @property
+    def searchable(self) -> Any:
+        """What its engine's searches begin on."""
+
+    @property
     def entrants(self) -> Sequence[Entrant]:
-        """The searches, in the order of their turns."""
+        """Its engine's searches, in the order of their turns."""
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +104,7 @@ class Portfolio:
     def __init__(self, parts: Sequence[SearchablePart], budget: Budget) -> None:
         self.trials = [
             Trial(part, turn=_FIRST_TURN + _FIRST_TURN_PER_OPERATION * part.size,
-                  waiting=[entrant for entrant in part.entrants() if part.width >= entrant.crowd])
+                  waiting=[entrant for entrant in part.entrants if part.width >= entrant.crowd])
             for part in parts]
         self.open = list(self.trials)
         self._budget = budget
@@ -122,7 +127,7 @@ class Portfolio:
                 return
         while trial.waiting:
             entrant = trial.waiting.pop(0)
-            search = entrant.begin()
+            search = entrant.begin(trial.part.searchable)
             trial.begun.append((search, entrant))
             if self._advance(trial, search, entrant):
                 return

@@ -117,8 +117,8 @@ def _prepare_part(part: Part, spend: Spend) -> Part:
         bit = free.pop() if free else 1 << width
         width += bit == 1 << width
         target = transitions.target[class_id]
-        part.pendings[event] = Pending(
-            deadlines[event], bit, class_id, _group(class_id, target), target is not None, event)
+        part.pendings[event] = tuple.__new__(Pending, (  # at half the cost of Pending(...)
+            deadlines[event], bit, class_id, _group(class_id, target), target is not None, event))
     part.events, part.width = ordered, width
     part.returns = len(deadlines)
     shift = 0

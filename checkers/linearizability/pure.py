@@ -14,15 +14,20 @@ from fencepost.checkers.linearizability.prunings import Prunings
 
 #: The first beam is so wide, the second so much wider.
 BEAMS = (16, 512)
+#: See `SearchablePart`.
+ENTRANTS = (
+    Entrant(Foresighted, 1, crowd=CROWD), Entrant(DepthFirst, 1), Entrant(PossibleStates, 4, only_refutes=True),
+    Entrant(BreadthFirst, 4), *(Entrant(partial(BreadthFirst, beam=width), 1) for width in BEAMS))
 
 
 class PurePart:
     """One part of a history for the portfolio."""
 
     slice_work = 200
+    entrants = ENTRANTS
 
     def __init__(self, part: Part) -> None:
-        self._part = part
+        self.searchable = part
         self.key: Hashable = part.key
         self.size = len(part.operations)
         self.width = part.width
@@ -30,25 +35,17 @@ class PurePart:
     @property
     def operations(self) -> Sequence[Operation]:
         """Its operations."""
-        return self._part.operations
+        return self.searchable.operations
 
     @property
     def view(self) -> Sequence[Operation]:
         """Its operations."""
-        return self._part.operations
+        return self.searchable.operations
 
     @property
     def renamed(self) -> bool:
         """Whether VALUE renamed anything."""
-        return self._part.transitions.renamed
-
-    def entrants(self) -> list[Entrant]:
-        """See `SearchablePart`."""
-        part = self._part
-        return [
-            Entrant(partial(Foresighted, part), 1, crowd=CROWD), Entrant(partial(DepthFirst, part), 1),
-            Entrant(partial(PossibleStates, part), 4, only_refutes=True), Entrant(partial(BreadthFirst, part), 4),
-            *(Entrant(partial(BreadthFirst, part, width), 1) for width in BEAMS)]
+        return self.searchable.transitions.renamed
 
 
 def parts(

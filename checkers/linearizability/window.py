@@ -18,6 +18,9 @@ class Window:
 
     def __init__(self, part: Part) -> None:
         self._part = part
+        self._reads = part.prunings.read
+        self._overwrites = part.prunings.abs
+        self._is_pure = part.transitions.pure
         self.position = 0
         self.place = 0
         self.pure: list[Pending] = []
@@ -83,16 +86,15 @@ class Window:
         return pending
 
     def _insert(self, pending: Pending) -> None:
-        part = self._part
-        if part.prunings.read and part.transitions.pure[pending.class_id]:
+        if self._reads and self._is_pure[pending.class_id]:
             self.pure.append(pending)
             return
         self.active.insert(bisect_left(self.active, pending), pending)
-        if pending.blind and part.prunings.abs:
+        if pending.blind and self._overwrites:
             self.overwrites |= pending.bit
 
     def _remove(self, pending: Pending) -> None:
-        if self._part.prunings.read and self._part.transitions.pure[pending.class_id]:
+        if self._reads and self._is_pure[pending.class_id]:
             self.pure.remove(pending)
             return
         del self.active[bisect_left(self.active, pending)]
