@@ -3,6 +3,7 @@
 `python -m fencepost.harness.reference docs/reference` writes them; with `--check` it only says which are not current.
 """
 
+import inspect
 import pkgutil
 import re
 import sys
@@ -24,6 +25,8 @@ from fencepost.model.config import ClientConfig, KafkaConfig, OldConsumerConfig,
 from fencepost.model.effective_config import field_text
 from fencepost.model.properties import TOPIC_PROPERTIES
 from fencepost.nemesis import faults, targets
+from fencepost.nemesis.fields import FIELDS
+from fencepost.nemesis.kinds import KINDS, Kind
 
 _NOTE = "<!-- Written by `make docs` from the code; changes here are overwritten. -->"
 
@@ -139,14 +142,36 @@ def _names(rules: tuple[str, ...]) -> str:
 
 
 def schedules() -> str:
-    """The page about faults and their targets, from the modules that define them."""
+    """The page about faults and their targets, from the modules and classes that define them."""
+    planes = dict.fromkeys(kind.plane for kind in KINDS.values())
+    tables = []
+    for plane in planes:
+        rows = [_kind_row(kind) for kind in KINDS.values() if kind.plane == plane]
+        tables += [f"### {plane.capitalize()}", _table(("kind", "fields", "what happens", "real event"), rows)]
+    used = {name for kind in KINDS.values() for name in (*kind.needs, *kind.may)}
+    rows = [(f"`{name}`", FIELDS[name].allowed, FIELDS[name].meaning) for name in FIELDS if name in used]
     return _page(
         "Schedules",
         "A schedule is a JSON list of faults, in the form in which `spec.json` stores it; `--schedule FILE` takes a "
         "list, or an object with the list as `faults` (a whole `spec.json`, for instance).",
         "```json\n[{\"kind\": \"pause\", \"at_us\": 3000000, \"duration_us\": 9000000, "
         "\"target\": {\"role\": \"active-controller\"}}]\n```",
-        "## Faults", _body(faults.__doc__), "## Targets", _body(targets.__doc__))
+        "## Faults", _body(faults.__doc__),
+        "## Kinds",
+        "Fields in brackets may be left out. Kinds of one mode only are skipped in the other.",
+        *tables,
+        "## Fields", "Besides those that every fault has:", _table(("field", "what may stand there", "meaning"), rows),
+        "## Targets", _body(targets.__doc__))
+
+
+def _kind_row(kind: Kind) -> tuple[str, ...]:
+    """One kind's line, from its docstring and the fields that it takes."""
+    happens, stands, event = inspect.cleandoc(type(kind).__doc__ or "").partition("Stands for:")
+    assert stands, f"the docstring of {kind.name} says which real event it stands for"
+    takes = [*(["target"] if kind.has_target else []), *kind.needs]
+    fields_ = ", ".join([*(f"`{name}`" for name in takes), *(f"[`{name}`]" for name in kind.may)])
+    mode = "" if len(kind.modes) > 1 else " (ZooKeeper mode only)" if kind.modes == ("zk",) else " (KRaft mode only)"
+    return f"`{kind.name}`", fields_, happens + mode, event.strip().rstrip(".")
 
 
 def rules() -> str:

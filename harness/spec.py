@@ -20,7 +20,8 @@ from fencepost.model.properties import (
 from fencepost.model.properties_file import Property
 from fencepost.model.shape import Shape
 from fencepost.model.zookeeper_properties import read_zookeeper_properties
-from fencepost.nemesis.faults import FaultError, fault_from_data
+from fencepost.nemesis.faults import schedule_from_data
+from fencepost.nemesis.fields import FaultError
 
 VERSION = 1
 MODES = ("kraft", "zk")
@@ -141,11 +142,10 @@ def check_faults(faults: Any, where: str) -> None:
     """Refuse a schedule that cannot be read: InputError in one line that names the fault and the field."""
     if not isinstance(faults, list):
         raise InputError(f"{where}: a schedule is a list of faults, not {type(faults).__name__}")
-    for index, fault in enumerate(faults):
-        try:
-            fault_from_data(fault, f"{where}: fault {index}")
-        except FaultError as error:
-            raise InputError(str(error)) from None
+    try:
+        schedule_from_data(faults, where)
+    except FaultError as error:
+        raise InputError(str(error)) from None
 
 
 def check_workload(workload: list[dict[str, Any]], clients: int, where: str) -> None:

@@ -14,11 +14,26 @@ no story, a third nothing else. Which bug is switched on is never looked at.
 from collections.abc import Sequence
 from typing import Any
 
-from fencepost.nemesis.faults import KINDS, ZOOKEEPER_KINDS, Fault, Trigger
+from fencepost.nemesis.faults import Fault, Trigger
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.storylines import STORYLINES
 from fencepost.nemesis.targets import Draws
 from fencepost.nemesis.zk_storylines import ZK_STORYLINES
+
+#: The kinds that core schedules are drawn from, in the order in which each is switched on or off: it must stay.
+CORE_KINDS = (
+    "isolate", "one-way", "cut-roles", "link", "slow", "halves", "majorities-ring", "bridge",
+    "pause", "kill", "power-loss", "shutdown",
+)
+#: Kinds that only ZooKeeper mode knows, after those.
+CORE_ZOOKEEPER_KINDS = ("expire-session", "slow-controller", "delete-controller")
+
+
+
+def core_kinds(mode: str) -> tuple[str, ...]:
+    """The kinds that core schedules of this mode are drawn from."""
+    return (*CORE_KINDS, *CORE_ZOOKEEPER_KINDS) if mode == "zk" else CORE_KINDS
+
 
 #: Points at which an episode may start, by plane.
 QUORUM_POINTS = (
@@ -55,7 +70,7 @@ class Drawing:
         self._draws = draws
         self._rhythm = rhythm
         self._zookeeper = rhythm.quorum == "zookeepers"
-        kinds = (*KINDS, *ZOOKEEPER_KINDS) if self._zookeeper else KINDS
+        kinds = core_kinds("zk" if self._zookeeper else "kraft")
         enabled = [kind for kind in kinds if draws.chance(1, 2)]
         self._kinds: Sequence[str] = enabled or [draws.choice(kinds)]
         self._points = draws.chance(1, 2)

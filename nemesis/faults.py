@@ -1,54 +1,27 @@
-"""The vocabulary of faults.
+"""Faults as data, and how they are read.
 
 A fault is data: what (`kind`), when (`at_us`, or `at_point`: the n-th time that a named point of the model is passed),
-for how long (`duration_us`, after which it is undone), and at whom (`target`, symbolic; see `targets`).
+for how long (`duration_us`, after which it is undone), and at whom (`target`, symbolic; see `targets`). All times are
+whole microseconds.
 
-| kind | what happens | which real event it stands for |
-| --- | --- | --- |
-| isolate | all links of the target are cut, both ways | a host's network interface or its switch port fails |
-| one-way | links towards the target (`direction` in) or from it (out) are cut | an asymmetric route, a firewall rule |
-| cut-roles | links between target and `others` (a kind of node) are cut | a rack's uplink fails |
-| link | the links between `target` and `other` are cut, both ways | one bad cable |
-| slow | links between target and `others` take `latency_us` longer, both ways or in one `direction` | a full uplink |
-| halves | the Kafka nodes fall into two halves, drawn | a switch between racks fails |
-| majorities-ring | every node sees a majority, no two see the same | a network with broken routing |
-| bridge | two halves that only the target can talk to both of | the same, with one well-connected host |
-| pause | the process handles nothing, then goes on | a long GC pause, a suspended virtual machine |
-| kill | the process dies and is started again | a crash, the OOM killer |
-| power-loss | the host loses power and comes back | a power cut: what was not synced is lost |
-| shutdown | the process is asked to end, and started again | a rolling restart |
-| expire-session | the broker's ZooKeeper session ends at once | an operator, a clock that jumps |
-| slow-controller | each event of the broker's controller takes `delay_us` longer | a controller that cannot keep up |
-| delete-controller | /controller is deleted while its owner's session lives | an operator forces an election |
+`at_point` has the `point`'s name, the `count` (1 where left out), `from_us` (passings before that time do not count),
+`delay_us` (it strikes so long after the passing), and `by` (only passings at the node that the fault of that name
+struck count). A `name` lets later faults refer to the node that this one strikes; no two faults have the same one.
+`draws` is the number of the stream from which the fault's own choices are drawn, its place in the schedule if left out.
 
-The last three exist in ZooKeeper mode only, and are skipped elsewhere. A delete-controller is done to the ensemble,
-once: it needs no target.
+What else a fault needs or may have is said by its kind, and nothing beyond that is accepted.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-KINDS = (
-    "isolate", "one-way", "cut-roles", "link", "slow", "halves", "majorities-ring", "bridge",
-    "pause", "kill", "power-loss", "shutdown",
-)
-#: Kinds that only ZooKeeper mode knows.
-ZOOKEEPER_KINDS = ("expire-session", "slow-controller", "delete-controller")
-#: Kinds that strike the network; the others strike processes.
-NETWORK_KINDS = KINDS[:8]
-#: Kinds that strike all Kafka nodes, or what they share, and so need no target.
-GLOBAL_KINDS = ("halves", "majorities-ring", "delete-controller")
+from fencepost.nemesis.fields import AT, DRAWS, DURATION, FIELDS, FaultError
+from fencepost.nemesis.kinds import KINDS
+from fencepost.nemesis.targets import check_target
 
-_FIELDS = (
-    "kind", "name", "at_us", "at_point", "duration_us", "target", "other", "others", "direction", "delay_us",
-    "latency_us", "draws",
-)
-_OTHERS = ("controllers", "brokers", "clients", "zookeepers")
-
-
-class FaultError(ValueError):
-    """A fault in a schedule cannot be read; the message says which field and what is allowed."""
+_COMMON = ("kind", "name", "at_us", "at_point", "duration_us", "target", "draws")
+_TRIGGER = ("point", "count", "from_us", "delay_us", "by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +36,15 @@ class Trigger:
     from_us: int = 0
     delay_us: int = 0
     by: str | None = None
+
+    def to_data(self) -> dict[str, Any]:
+        """As a fault's data holds it."""
+        data: dict[str, Any] = {"point": self.point, "count": self.count, "from_us": self.from_us}
+        if self.delay_us:
+            data["delay_us"] = self.delay_us
+        if self.by is not None:
+            data["by"] = self.by
+        return data
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -104,74 +86,145 @@ class Fault:
         if self.at_us is not None:
             data["at_us"] = self.at_us
         if self.at_point is not None:
-            data["at_point"] = {
-                "point": self.at_point.point, "count": self.at_point.count, "from_us": self.at_point.from_us}
-            if self.at_point.delay_us:
-                data["at_point"]["delay_us"] = self.at_point.delay_us
-            if self.at_point.by is not None:
-                data["at_point"]["by"] = self.at_point.by
+            data["at_point"] = self.at_point.to_data()
         data["duration_us"] = self.duration_us
         if self.target:
             data["target"] = dict(self.target)
-        if self.other is not None:
-            data["other"] = dict(self.other)
-        if self.others is not None:
-            data["others"] = self.others
-        if self.direction is not None:
-            data["direction"] = self.direction
-        if self.delay_us is not None:
-            data["delay_us"] = self.delay_us
-        if self.latency_us is not None:
-            data["latency_us"] = self.latency_us
+        for name in FIELDS:
+            value = getattr(self, name)
+            if value is not None:
+                data[name] = dict(value) if isinstance(value, Mapping) else value
         if self.draws is not None:
             data["draws"] = self.draws
         return data
 
 
+def kinds_of(mode: str) -> tuple[str, ...]:
+    """The names of the kinds that a cluster of this mode knows."""
+    return tuple(name for name, kind in KINDS.items() if mode in kind.modes)
+
+
 def fault_from_data(data: Any, where: str) -> Fault:
-    """Read a fault; raises FaultError with `where` (file and place) when a field is missing or wrong."""
+    """Read a fault; raises FaultError with `where` (file and place) when a field is missing, wrong or not its."""
     if not isinstance(data, dict):
         raise FaultError(f"{where}: a fault is an object with a kind, a time and a duration_us, not {data!r:.60}")
     for name in data:
-        if name not in _FIELDS:
-            raise FaultError(f"{where}: unknown field {name!r}; known are {', '.join(_FIELDS)}")
-    kind = data.get("kind")
-    if kind not in (*KINDS, *ZOOKEEPER_KINDS):
-        raise FaultError(f"{where}: unknown kind {kind!r}; known are {', '.join((*KINDS, *ZOOKEEPER_KINDS))}")
+        if name not in (*_COMMON, *FIELDS):
+            raise FaultError(f"{where}: unknown field {name!r}; known are {', '.join((*_COMMON, *FIELDS))}")
+    if data.get("kind") not in KINDS:
+        raise FaultError(f"{where}: unknown kind {data.get('kind')!r:.60}; known are {', '.join(KINDS)}")
     if ("at_us" in data) == ("at_point" in data):
         raise FaultError(f"{where}: needs exactly one of at_us and at_point")
-    at_us = _whole_number(data["at_us"], "at_us", where) if "at_us" in data else None
-    at_point = _trigger(data["at_point"], where) if "at_point" in data else None
-    if kind not in GLOBAL_KINDS and not isinstance(data.get("target"), dict):
-        raise FaultError(f"{where}: a {kind} needs a target, such as {{\"role\": \"active-controller\"}}")
-    if kind == "link" and not isinstance(data.get("other"), dict):
-        raise FaultError(f"{where}: a link needs `other`, the target at its other end")
-    if kind in ("cut-roles", "slow") and data.get("others") not in _OTHERS:
-        raise FaultError(f"{where}: {kind} needs others: {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}")
-    if kind == "one-way" and data.get("direction") not in ("in", "out"):
-        raise FaultError(f"{where}: one-way needs direction: in or out")
-    if kind == "slow" and data.get("direction") not in (None, "in", "out"):
-        raise FaultError(f"{where}: the direction of a slow is in or out, or it is left out")
-    return Fault(
-        kind, _whole_number(data.get("duration_us"), "duration_us", where), at_us, at_point, data.get("target") or {},
-        data.get("other"), data.get("others"), data.get("direction"), data.get("name"),
-        _whole_number(data["delay_us"], "delay_us", where) if "delay_us" in data else None,
-        _whole_number(data.get("latency_us"), "latency_us", where) if kind == "slow" else None,
-        _whole_number(data["draws"], "draws", where, "number") if "draws" in data else None,
-    )
+    name = data.get("name")
+    if name is not None and not isinstance(name, str):
+        raise FaultError(f"{where}: name is a text, not {name!r:.60}")
+    fault = Fault(
+        data["kind"], DURATION.read(data.get("duration_us"), "duration_us", where),
+        AT.read(data["at_us"], "at_us", where) if "at_us" in data else None,
+        _trigger(data["at_point"], where) if "at_point" in data else None, _target(data, where), name=name,
+        draws=DRAWS.read(data["draws"], "draws", where) if "draws" in data else None, **_own_fields(data, where))
+    wrong = KINDS[fault.kind].check(fault)
+    if wrong is not None:
+        raise FaultError(f"{where}: {wrong}")
+    return fault
+
+
+def schedule_from_data(data: Sequence[Any], where: str) -> list[Fault]:
+    """Read a schedule; raises FaultError, also where faults contradict each other or refer to one that is not there."""
+    faults = [fault_from_data(fault, f"{where}: fault {index}") for index, fault in enumerate(data)]
+    names: dict[str, int] = {}
+    for index, fault in enumerate(faults):
+        if fault.name is not None and names.setdefault(fault.name, index) != index:
+            raise FaultError(f"{where}: fault {index}: name {fault.name!r} is fault {names[fault.name]}'s already; "
+                             "each name is given once")
+    for index, fault in enumerate(faults):
+        for field_name, name in references(fault):
+            if name not in names:
+                raise FaultError(f"{where}: fault {index}: {field_name} is {name!r:.60}, but no fault has that name"
+                                 + (f"; there are {', '.join(names)}" if names else ""))
+    return faults
+
+
+def references(fault: Fault) -> list[tuple[str, str]]:
+    """The names of other faults that a fault refers to, each with the field that does."""
+    found = [("by", fault.at_point.by)] if fault.at_point is not None and fault.at_point.by is not None else []
+    for target in (fault.target, fault.other or {}):
+        found += [(name, target[name]) for name in ("name", "but") if name in target]
+    return found
+
+
+def without_dangling(faults: Iterable[Fault]) -> list[Fault]:
+    """The faults of a schedule from which some were taken, so that it can be read again: who would strike nobody is
+    gone, too, nobody is spared or waited for who is not there, and of two with one name the later has lost it."""
+    kept = list(faults)
+    for place, fault in enumerate(kept):
+        if fault.name is not None and any(earlier.name == fault.name for earlier in kept[:place]):
+            kept[place] = replace(fault, name=None)
+    before = None
+    while before != kept:
+        before = kept
+        names = tuple(fault.name for fault in kept)
+        kept = [_settled(fault, names) for fault in kept
+                if all(target.get("name") in (None, *names) for target in (fault.target, fault.other or {}))]
+    return kept
+
+
+def _settled(fault: Fault, names: tuple[str | None, ...]) -> Fault:
+    """The fault without `but` and `by` that refer to nobody."""
+    def spares(target: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in target.items() if name != "but" or value in names}
+
+    trigger = fault.at_point
+    if trigger is not None and trigger.by not in (None, *names):
+        trigger = replace(trigger, by=None)
+    other = None if fault.other is None else spares(fault.other)
+    return replace(fault, target=spares(fault.target), other=other, at_point=trigger)
+
+
+def _target(data: dict[str, Any], where: str) -> dict[str, Any]:
+    kind = KINDS[data["kind"]]
+    if "target" not in data:
+        if kind.has_target:
+            raise FaultError(f"{where}: a {kind.name} needs a target, such as {{\"role\": \"active-controller\"}}")
+        return {}
+    if not kind.has_target and "target" not in kind.ignores:
+        raise FaultError(f"{where}: a {kind.name} takes no target")
+    wrong = check_target(data["target"])
+    if wrong is not None:
+        raise FaultError(f"{where}: target: {wrong}")
+    return dict(data["target"])
+
+
+def _own_fields(data: dict[str, Any], where: str) -> dict[str, Any]:
+    """The fields that the kind brings along."""
+    kind = KINDS[data["kind"]]
+    for name in kind.needs:
+        if name not in data:
+            raise FaultError(f"{where}: {kind.name} needs {name}: {FIELDS[name].allowed}")
+    own: dict[str, Any] = {}
+    for name in data:
+        if name in _COMMON:
+            continue
+        if name not in (*kind.needs, *kind.may, *kind.ignores):
+            takes = ", ".join((*kind.needs, *kind.may))
+            raise FaultError(f"{where}: {kind.name} takes no {name}" + (f"; it takes {takes}" if takes else ""))
+        own[name] = FIELDS[name].read(data[name], name, where)
+    if own.get("other") is not None:
+        own["other"] = dict(own["other"])
+    return own
 
 
 def _trigger(data: Any, where: str) -> Trigger:
     if not isinstance(data, dict) or not isinstance(data.get("point"), str):
         raise FaultError(f"{where}: at_point needs a point (a name) and a count")
-    return Trigger(
-        data["point"], max(1, _whole_number(data.get("count", 1), "count", where)),
-        _whole_number(data.get("from_us", 0), "from_us", where),
-        _whole_number(data.get("delay_us", 0), "delay_us", where), data.get("by"),
-    )
-
-
-def _whole_number(value: Any, name: str, where: str, what: str = "number of microseconds") -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise FaultError(f"{where}: {name} is a whole {what}, not {value!r}")
-    return value
+    for name in data:
+        if name not in _TRIGGER:
+            raise FaultError(f"{where}: at_point: unknown field {name!r}; known are {', '.join(_TRIGGER)}")
+    by = data.get("by")
+    if by is not None and not isinstance(by, str):
+        raise FaultError(f"{where}: at_point: by is the name of a fault, not {by!r:.60}")
+    count = data.get("count", 1)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise FaultError(f"{where}: at_point: count is a whole number from 1, not {count!r:.60}")
+    return Trigger(data["point"], count, AT.read(data.get("from_us", 0), "from_us", where),
+                   AT.read(data.get("delay_us", 0), "delay_us", where), by)

@@ -28,6 +28,31 @@ ROLES = (
     "zookeeper-follower", "leader", "follower", "coordinator", "node", "here", "previous", "struck",
 )
 
+#: The fields that a role needs besides.
+_NEEDS = {"leader": "partition", "follower": "partition", "coordinator": "partition", "node": "id", "struck": "name"}
+
+
+def check_target(data: Any) -> str | None:
+    """What is wrong with a target as a schedule file has it, or None."""
+    if not isinstance(data, dict):
+        return f"a target is an object such as {{\"role\": \"broker\"}}, not {data!r:.60}"
+    role = data.get("role")
+    if role not in ROLES:
+        return f"unknown role {role!r:.60}; known are {', '.join(ROLES)}"
+    needed = _NEEDS.get(role)
+    for name in data:
+        if name not in ("role", "but", needed):
+            return f"the role {role} takes no {name!r}"
+    if needed is not None and needed not in data:
+        return f"the role {role} needs {needed}"
+    for name, kind, what in (
+        ("partition", str, "a topic-partition, such as orders-0"), ("id", int, "a node id"),
+        ("name", str, "the name of a fault"), ("but", str, "the name of a fault"),
+    ):
+        if name in data and (not isinstance(data[name], kind) or isinstance(data[name], bool)):
+            return f"{name} is {what}, not {data[name]!r:.60}"
+    return None
+
 
 class Draws(Protocol):
     """The source of random choices (a named stream of the run)."""

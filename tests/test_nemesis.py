@@ -7,9 +7,11 @@ import pytest
 from fake_cluster import FakeCluster
 
 from fencepost.model.kernel.randomness import Stream
-from fencepost.nemesis.drawing import draw_faults
-from fencepost.nemesis.faults import KINDS, FaultError, fault_from_data
+from fencepost.nemesis.drawing import CORE_KINDS, draw_faults
+from fencepost.nemesis.faults import fault_from_data, schedule_from_data, without_dangling
+from fencepost.nemesis.fields import FIELDS, FaultError
 from fencepost.nemesis.injector import Injector
+from fencepost.nemesis.kinds import KINDS
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.storylines import STORYLINES
 
@@ -193,16 +195,72 @@ def test_overlapping_pauses_of_one_node_end_with_the_last() -> None:
     ({"kind": "halves", "at_us": -1, "duration_us": 1}, "at_us is a whole number"),
     ({"kind": "halves", "at_us": 1, "duration_us": "5s"}, "duration_us is a whole number"),
     ({"kind": "kill", "at_us": 1, "duration_us": 1}, "needs a target"),
-    ({"kind": "link", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}}, "needs `other`"),
+    ({"kind": "link", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}}, "link needs other: a target"),
     ({"kind": "one-way", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}}, "direction"),
     ({"kind": "cut-roles", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "others": "x"}, "others"),
     ({"kind": "halves", "at_us": 1, "duration_us": 1, "colour": "red"}, "unknown field 'colour'"),
     ({"kind": "halves", "at_point": {"count": 1}, "duration_us": 1}, "at_point needs a point"),
+    ({"kind": "halves", "at_point": {"point": "x", "count": 0}, "duration_us": 1}, "count is a whole number from 1"),
+    ({"kind": "halves", "at_point": {"point": "x", "when": 1}, "duration_us": 1}, "unknown field 'when'"),
+    ({"kind": "kill", "at_us": 1, "duration_us": 1, "target": {"role": "king"}}, "unknown role 'king'"),
+    ({"kind": "kill", "at_us": 1, "duration_us": 1, "target": {"role": "leader"}}, "leader needs partition"),
+    ({"kind": "kill", "at_us": 1, "duration_us": 1, "target": {"role": "node", "id": "one"}}, "id is a node id"),
+    ({"kind": "kill", "at_us": 1, "duration_us": 1, "target": {"role": "broker", "id": 1}}, "takes no 'id'"),
+    ({"kind": "kill", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "latency_us": 5},
+     "kill takes no latency_us"),
+    ({"kind": "slow", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "others": "brokers"},
+     "slow needs latency_us"),
+    ({"kind": "slow", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "others": "brokers",
+      "latency_us": -5}, "latency_us is a whole number of microseconds, not -5"),
 ])
 def test_a_wrong_fault_is_refused_with_its_place(data: Any, message: str) -> None:
     with pytest.raises(FaultError, match=message) as caught:
         fault_from_data(data, "faults.json, fault 3")
     assert str(caught.value).startswith("faults.json, fault 3: ")
+
+
+NAMED = {"kind": "kill", "name": "first", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}}
+
+
+@pytest.mark.parametrize(("second", "message"), [
+    (NAMED, "fault 1: name 'first' is fault 0's already"),
+    ({**NAMED, "name": "second", "target": {"role": "broker", "but": "nobody"}}, "fault 1: but is 'nobody', but no"),
+    ({**NAMED, "name": "second", "target": {"role": "struck", "name": "nobody"}}, "fault 1: name is 'nobody', but no"),
+    ({"kind": "halves", "duration_us": 1, "at_point": {"point": "raft.appended", "by": "nobody"}}, "by is 'nobody'"),
+])
+def test_faults_that_contradict_each_other_are_refused(second: dict[str, Any], message: str) -> None:
+    with pytest.raises(FaultError, match=message):
+        schedule_from_data([NAMED, second], "faults.json")
+
+
+def test_faults_may_refer_to_each_other_by_name() -> None:
+    second = {"kind": "kill", "duration_us": 1, "target": {"role": "broker", "but": "first"},
+              "at_point": {"point": "raft.appended", "by": "first"}}
+    assert [fault.kind for fault in schedule_from_data([NAMED, second], "faults.json")] == ["kill", "kill"]
+
+
+def test_what_refers_to_a_fault_that_was_taken_out_goes_or_stands_alone() -> None:
+    later = [
+        {"kind": "pause", "at_us": 2, "duration_us": 1, "target": {"role": "struck", "name": "first"}, "name": "it"},
+        {"kind": "pause", "at_us": 2, "duration_us": 1, "target": {"role": "struck", "name": "it"}},
+        {"kind": "pause", "duration_us": 1, "target": {"role": "broker", "but": "first"},
+         "at_point": {"point": "raft.appended", "by": "first"}}]
+    faults = schedule_from_data([NAMED, *later], "faults.json")
+    assert without_dangling(faults) == faults
+    (left,) = without_dangling(faults[1:])
+    assert left.to_data() == {
+        "kind": "pause", "duration_us": 1, "target": {"role": "broker"},
+        "at_point": {"point": "raft.appended", "count": 1, "from_us": 0}}
+    assert [fault.name for fault in without_dangling([faults[0], faults[0]])] == ["first", None]
+
+
+def test_every_kind_says_what_it_stands_for_and_has_examples_of_its_fields() -> None:
+    for kind in KINDS.values():
+        assert "Stands for: " in (type(kind).__doc__ or ""), kind.name
+        for name in (*kind.needs, *kind.may):
+            for example in FIELDS[name].examples:
+                assert FIELDS[name].read(example, name, kind.name) == example
+            assert FIELDS[name].examples, name
 
 
 def test_drawn_schedules_survive_being_written_and_read() -> None:
@@ -214,7 +272,7 @@ def test_drawn_schedules_survive_being_written_and_read() -> None:
 
 def test_drawing_reaches_every_kind_and_leaves_each_off_in_many_seeds() -> None:
     runs = [draw_faults(Stream(seed, "schedule"), RHYTHM) for seed in range(300)]
-    for kind in KINDS:
+    for kind in CORE_KINDS:
         using = sum(any(fault.kind == kind for fault in faults) for faults in runs)
         assert 40 <= using <= 225, f"{kind} is in {using} of 300 schedules"
 

@@ -6,8 +6,9 @@ import pytest
 from fake_cluster import FakeCluster, FakeZkCluster
 
 from fencepost.model.kernel.randomness import Stream
-from fencepost.nemesis.drawing import draw_faults
-from fencepost.nemesis.faults import KINDS, ZOOKEEPER_KINDS, FaultError, fault_from_data
+from fencepost.nemesis.drawing import CORE_KINDS, core_kinds, draw_faults
+from fencepost.nemesis.faults import fault_from_data
+from fencepost.nemesis.fields import FaultError
 from fencepost.nemesis.injector import Injector
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.zk_storylines import ZK_STORYLINES
@@ -59,12 +60,14 @@ def test_where_nobody_can_delete_it_the_deletion_is_skipped() -> None:
         "there is no /controller that somebody could delete"]
 
 
-@pytest.mark.parametrize("kind", ["expire-session", "slow-controller"])
+@pytest.mark.parametrize("fault", [{"kind": "expire-session"}, {"kind": "slow-controller", "delay_us": 70}])
 @pytest.mark.parametrize(("cluster", "target"), [
     (FakeCluster, {"role": "broker"}), (FakeZkCluster, {"role": "zookeeper"}),
 ])
-def test_who_has_no_session_is_skipped(kind: str, cluster: type[FakeCluster], target: dict[str, Any]) -> None:
-    struck, _ = inject({"kind": kind, "target": target}, cluster)
+def test_who_has_no_session_is_skipped(
+    fault: dict[str, Any], cluster: type[FakeCluster], target: dict[str, Any]
+) -> None:
+    struck, _ = inject({**fault, "target": target}, cluster)
     struck.scheduler.run_until(10_000)
     (event,) = struck.recorder.events
     assert event.error is not None
@@ -97,7 +100,7 @@ def test_roles_are_those_of_the_mode(role: str, nodes: tuple[int, ...]) -> None:
 def test_schedules_know_every_kind_and_read_back() -> None:
     runs = [draw_faults(Stream(seed, "schedule"), RHYTHM) for seed in range(200)]
     faults = [fault for faults in runs for fault in faults]
-    assert {fault.kind for fault in faults} == {*KINDS, *ZOOKEEPER_KINDS}
+    assert {fault.kind for fault in faults} == set(core_kinds("zk"))
     assert all(fault_from_data(fault.to_data(), "test") == fault for fault in faults)
     assert not any(fault.others == "controllers" for fault in faults)
     assert not any(fault.at_point is not None and fault.at_point.point.startswith("raft") for fault in faults)
@@ -108,7 +111,7 @@ def test_schedules_know_every_kind_and_read_back() -> None:
 def test_schedules_are_drawn_whatever_the_time_outs_are(quorum: str, scales: tuple[int, int, int]) -> None:
     rhythm = Rhythm(2_000_000, 28_000_000, *scales, 3_000_000, ("orders-0",), quorum)
     kinds = {fault.kind for seed in range(200) for fault in draw_faults(Stream(seed, "schedule"), rhythm)}
-    assert kinds >= set(KINDS)
+    assert kinds >= set(CORE_KINDS)
 
 
 def test_time_outs_of_kafkas_own_proportions_are_left_alone() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from fencepost.harness.property.fault_strategies import kinds_of
 from fencepost.harness.property.operation_strategies import FUNCTIONS, framed
 from fencepost.harness.spec import RunSpec, check_spec
+from fencepost.nemesis.faults import kinds_of
 from fencepost.strategies import Fault, Scenario, faults, operations, scenarios, schedules, specs, workloads
 
 FEW = settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None)

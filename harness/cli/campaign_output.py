@@ -15,7 +15,7 @@ from fencepost.harness.campaign import Campaign, Order, SeedOutcome, summary_pat
 from fencepost.harness.cli import output
 from fencepost.harness.explain import coverage_words
 from fencepost.harness.words import clock, count, duration
-from fencepost.nemesis.faults import KINDS, ZOOKEEPER_KINDS
+from fencepost.nemesis.drawing import core_kinds
 
 if TYPE_CHECKING:
     from fencepost.harness.shrinking.shrinker import Shrunk
@@ -148,8 +148,7 @@ def coverage_lines(campaign: Campaign) -> list[str]:
     from fencepost.model import errors
 
     codes = sorted(value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str))
-    kinds = (*KINDS, *ZOOKEEPER_KINDS) if campaign.order.spec.mode == "zk" else KINDS
-    return coverage_words(campaign.coverage().to_data(), kinds, codes)
+    return coverage_words(campaign.coverage().to_data(), core_kinds(campaign.order.spec.mode), codes)
 
 
 def print_json(campaign: Campaign, shrunk: "Mapping[str, Shrunk]") -> None:

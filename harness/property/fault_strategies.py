@@ -7,6 +7,7 @@ time plainer than a point of the protocol), and a schedule to one of fewer fault
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -18,7 +19,9 @@ from fencepost.harness.spec import RunSpec, config_of
 from fencepost.harness.timing import phases, physics
 from fencepost.harness.words import read_duration
 from fencepost.nemesis.drawing import PARTITION_POINTS, QUORUM_POINTS, ZK_QUORUM_POINTS
-from fencepost.nemesis.faults import GLOBAL_KINDS, KINDS, ZOOKEEPER_KINDS, Fault, Trigger
+from fencepost.nemesis.faults import Fault, Trigger, kinds_of, without_dangling
+from fencepost.nemesis.fields import FIELDS
+from fencepost.nemesis.kinds import KINDS
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.storylines import STORYLINES
 from fencepost.nemesis.zk_storylines import ZK_STORYLINES
@@ -32,11 +35,6 @@ _ROLES = ("broker", "broker", "active-controller", "standby-controller", "client
 _COUNTS = (1, 2, 3, 5, 8)
 #: One of so many faults of a story is left out; shrinking leaves out what the failure does not need.
 _KEPT = 15
-
-
-def kinds_of(mode: str) -> tuple[str, ...]:
-    """The kinds of fault that a cluster of this mode knows, the mildest first."""
-    return (*KINDS, *ZOOKEEPER_KINDS) if mode == "zk" else KINDS
 
 
 def targets(mode: str = "kraft", topics: Sequence[str] = TOPICS) -> st.SearchStrategy[dict[str, Any]]:
@@ -79,7 +77,7 @@ def fault_at(
     kind, fields, point = draw(st.sampled_from(_variants(mode, tuple(kinds or kinds_of(mode)), _points(mode))))
     at_us, target = draw(times), draw(targets(mode, topics))
     length_us = draw(_grid(_DURATION_US, max(_DURATION_US, duration_us // 2), _DURATION_US))
-    if kind not in GLOBAL_KINDS:
+    if KINDS[kind].has_target:
         fields = {"target": target, **fields}
     if point is None:
         return Fault(kind, length_us, at_us, **fields)
@@ -98,26 +96,26 @@ def _variants(
     mode: str, kinds: tuple[str, ...], points: tuple[str, ...]
 ) -> list[tuple[str, dict[str, Any], tuple[str, int] | None]]:
     """Every kind with what it needs besides a target; then the same at the points, one in four at the node itself."""
-    quorum = "zookeepers" if mode == "zk" else "controllers"
-    others = [{"others": name} for name in ("brokers", quorum, "clients")]
-    delays_us = (5_000, 50_000, 500_000)
-    fields: dict[str, list[dict[str, Any]]] = {
-        "one-way": [{"direction": "in"}, {"direction": "out"}], "cut-roles": others,
-        "link": [{"other": {"role": role}} for role in ("broker", "active-controller")],
-        "slow": [{**other, "latency_us": latency_us} for latency_us in delays_us for other in others],
-        "slow-controller": [{"delay_us": delay_us} for delay_us in delays_us],
-    }
+    fields = {kind: _own_fields(kind, mode) for kind in KINDS if KINDS[kind].needs}
     longest = max(len(variants) for variants in fields.values())
     # Every kind has equally many, and three faults in four have no point.
     plain = [
         (kind, variants[place % len(variants)], None) for place in range(longest) for kind in kinds
         for variants in [fields.get(kind, [{}])]]
     at_points = [
-        (kind, {"target": {"role": "here"}} if place % 4 == 0 and kind not in GLOBAL_KINDS else {}, point)
+        (kind, {"target": {"role": "here"}} if place % 4 == 0 and KINDS[kind].has_target else {}, point)
         for kind in kinds if kind not in fields
         for place, point in enumerate((name, count) for count in _COUNTS for name in points)]
     often = 1 + 3 * len(at_points) // len(plain)
     return [*(variant for _ in range(often) for variant in plain), *at_points]
+
+
+def _own_fields(kind: str, mode: str) -> list[dict[str, Any]]:
+    """Every combination of examples of the fields that a kind needs, the mildest first."""
+    quorum = "zookeepers" if mode == "zk" else "controllers"
+    needs = KINDS[kind].needs
+    values = [[quorum if value == "controllers" else value for value in FIELDS[name].examples] for name in needs]
+    return [dict(zip(needs, reversed(chosen), strict=True)) for chosen in product(*reversed(values))]
 
 
 def _points(mode: str) -> tuple[str, ...]:
@@ -134,7 +132,7 @@ def stories(
     story = draw(st.sampled_from(ZK_STORYLINES if mode == "zk" else STORYLINES))
     at_us = draw(_grid(BEGIN_US, max(BEGIN_US, duration_us // 2), _AT_US))
     told = story(HypothesisDraws(draw), _rhythm(mode, duration_us), partition, at_us)
-    return [fault for fault in told if draw(st.integers(0, _KEPT))]
+    return without_dangling(fault for fault in told if draw(st.integers(0, _KEPT)))
 
 
 @st.composite
@@ -148,7 +146,7 @@ def schedules(
     """
     single = faults(mode, duration, topics, kinds).map(_alone)
     parts = draw(st.lists(single if kinds else single | stories(mode, duration, topics), max_size=max_size))
-    return sorted([fault for part in parts for fault in part], key=_begin_us)
+    return sorted(without_dangling(fault for part in parts for fault in part), key=_begin_us)
 
 
 def _alone(fault: Fault) -> list[Fault]:

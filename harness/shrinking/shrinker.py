@@ -13,6 +13,8 @@ from typing import Any
 from fencepost.harness.run import RunResult, run
 from fencepost.harness.spec import RunSpec, check_spec
 from fencepost.histories.errors import FencepostError, InputError
+from fencepost.nemesis.faults import fault_from_data, without_dangling
+from fencepost.nemesis.fields import FaultError
 
 #: Each smaller spec is tried with so many seeds, beginning with the one that failed last.
 SEEDS_TRIED = 3
@@ -68,6 +70,11 @@ class Shrinker:
 
     def accepts(self, **changes: Any) -> bool:
         """Whether the best spec, so changed, still breaks the rule; then it is the best."""
+        try:
+            if changes.get("faults"):
+                changes["faults"] = _readable(changes["faults"])
+        except FaultError:
+            return False
         candidate = replace(self.best.spec, **changes)
         key = json.dumps(replace(candidate, seed=0).to_data(), sort_keys=True)
         if key in self._tried:
@@ -83,6 +90,11 @@ class Shrinker:
                 self.best = result
                 return True
         return False
+
+
+def _readable(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A schedule of which parts were taken out, without what refers to them. Raises FaultError."""
+    return [fault.to_data() for fault in without_dangling(fault_from_data(fault, "shrinking") for fault in faults)]
 
 
 def broken_by(spec: RunSpec, rule: str) -> RunResult | None:

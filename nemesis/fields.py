@@ -1,0 +1,76 @@
+"""The fields that kinds of fault take: what may stand in each, and what it means.
+
+Which kind takes which is said by the kind itself (`fencepost.nemesis.kinds`). A field that a new kind brings along is
+added to `FIELDS` here and to the record (`fencepost.nemesis.faults.Fault`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fencepost.nemesis.targets import check_target
+
+#: The kinds of node that `others` may name.
+OTHERS = ("controllers", "brokers", "clients", "zookeepers")
+
+
+class FaultError(ValueError):
+    """A fault in a schedule cannot be read; the message says which fault and field, and what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`allowed` says in words which values may stand there, `is_allowed` whether one may; `meaning` is for people.
+
+    examples: values from the mildest to the harshest, for property tests.
+    recorded: the history says what it was when the fault struck.
+    """
+
+    allowed: str
+    is_allowed: Callable[[Any], bool]
+    meaning: str
+    examples: tuple[Any, ...] = ()
+    recorded: bool = True
+
+    def read(self, value: Any, name: str, where: str) -> Any:
+        """The value; raises FaultError."""
+        if not self.is_allowed(value):
+            raise FaultError(f"{where}: {name} is {self.allowed}, not {value!r:.60}")
+        return value
+
+
+def _whole(value: Any, low: int | None = None, high: int | None = None) -> bool:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return False
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def _microseconds(meaning: str, examples: tuple[int, ...] = (), low: int = 0) -> Field:
+    allowed = "a whole number of microseconds" + (f" from {low}" if low else "")
+    return Field(allowed, lambda value: _whole(value, low), meaning, examples)
+
+
+def _is_target(value: Any) -> bool:
+    return isinstance(value, dict) and check_target(value) is None
+
+
+#: Fields that every fault may have, and the time that it takes.
+DURATION = _microseconds("how long it lasts; 0 for what happens in an instant")
+AT = _microseconds("when it strikes, from the start of the run")
+DRAWS = Field("a whole number", lambda value: _whole(value, 0), "the stream of its choices")
+#: How much longer something takes: a little, about a time-out's part, about a time-out.
+_DELAYS_US = (5_000, 50_000, 500_000)
+
+#: By name, in the order in which a schedule file has them.
+FIELDS: dict[str, Field] = {
+    "other": Field("a target", _is_target, "the target at the link's other end",
+        tuple({"role": role} for role in ("broker", "active-controller")), recorded=False),
+    "others": Field(
+        f"{', '.join(OTHERS[:-1])} or {OTHERS[-1]}", lambda value: value in OTHERS, "a kind of node",
+        ("brokers", "controllers", "clients"), recorded=False),
+    "direction": Field(
+        "in or out", lambda value: value in ("in", "out"), "towards the target (in) or from it (out)", ("in", "out"),
+        recorded=False),
+    "delay_us": _microseconds("how much longer each thing takes", _DELAYS_US),
+    "latency_us": _microseconds("how much longer each message is on its way", _DELAYS_US),
+}
