@@ -10,7 +10,7 @@ SOAK_EXAMPLES ?= 20000
 help:
 	@echo "make campaign   install into $(VENV) and run the default campaign ($(SEEDS) seeds, under a minute)"
 	@echo "make test       lint, then all tests"
-	@echo "make conformance  500 drawn sequences of requests against real Kafka nodes"
+	@echo "make conformance  500 drawn sequences of requests, and all stories, against real Kafka nodes"
 	@echo "make lint       ruff, mypy --strict, import walls, docstrings, determinism"
 	@echo "make soak       $(SOAK_EXAMPLES) small histories judged by every engine, then $(SOAK_SEEDS) seeds of each mode that were never run before"
 	@echo "make bench      the figures that the README quotes"

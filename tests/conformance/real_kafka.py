@@ -18,8 +18,8 @@ POM = Path(__file__).with_name("pom.xml")
 #: What is held against the model: the release it follows, and the one after it.
 VERSIONS = ("4.0.0", "4.1.0")
 #: The model's clean profile has no eligible leader replicas; they are the default from 4.1 on.
-_FORMAT = {"4.1.0": ("--feature", "eligible.leader.replicas.version=0")}
-_JVM = ("-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+FORMAT = {"4.1.0": ("--feature", "eligible.leader.replicas.version=0")}
+_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 #: Longer than anything takes on a machine that is busy with something else.
 START_S = 180.0
 _LAST_LINES = 20
@@ -69,9 +69,9 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def java(version: str, main: str, *arguments: str) -> list[str]:
+def java(version: str, main: str, *arguments: str, heap_mb: int = 256) -> list[str]:
     """The command line that runs a class of Kafka's."""
-    return ["java", *_JVM, "-cp", f"{artifacts(version)}/*", main, *arguments]
+    return ["java", "-Xms64m", f"-Xmx{heap_mb}m", *_JVM, "-cp", f"{artifacts(version)}/*", main, *arguments]
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def node(version: str, properties: dict[str, str], port: int) -> Iterator[subpro
         **properties, "log.dirs": str(folder / "data")}.items()))
     commands = (
         java(version, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings),
-             *_FORMAT.get(version, ())),
+             *FORMAT.get(version, ())),
         java(version, "kafka.Kafka", str(settings)))
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -11,12 +11,14 @@ from hypothesis import HealthCheck, settings
 from real_kafka import artifacts
 
 _WANTED = os.environ.get("FENCEPOST_CONFORMANCE")
+#: Whether this is `make conformance`.
+LONG = _WANTED is not None
 
 
 def drawn(few: int) -> settings:
     """Draw `few` sequences in `make test`, and as many as are asked for in `make conformance`."""
     return settings(
-        max_examples=int(_WANTED or few), derandomize=_WANTED is None, deadline=None, database=None, print_blob=False,
+        max_examples=int(_WANTED or few), derandomize=not LONG, deadline=None, database=None, print_blob=False,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 

@@ -1,0 +1,29 @@
+"""A broker that leads is paused. Its session runs out, the controller fences it, and the other replica leads alone. A
+client that does not know writes to the paused one. When it wakes up, it cannot have the record replicated: in the end
+it learns that it does not lead, and the record is gone. Its next heartbeat, still of the same incarnation, brings it
+back; it catches up and returns to the ISR, but nobody gives it back its leadership.
+"""
+
+from stories.kraft_stage import HEARTBEAT_S, SESSION_S, KRaftStage
+
+
+def play(stage: KRaftStage) -> None:
+    stage.create_topic("fenced", 1, 2)
+    stage.tell(f"the leader writes: {stage.answered(stage.produce(1, 'fenced', 'a'))}")
+
+    stage.pause(1)
+    stage.timed(
+        "the other replica leads alone", lambda: stage.view(2, "fenced-0")[::2] == (2, (2,)),
+        SESSION_S - HEARTBEAT_S, 2 * SESSION_S)
+    stage.tell(f"the other one writes: {stage.answered(stage.produce(2, 'fenced', 'b'))}")
+    stage.tell(f"it tells of brokers {stage.metadata(2).brokers}")
+
+    late = stage.produce(1, "fenced", "lost")
+    stage.resume(1)
+    stage.tell(f"the paused one answers: {stage.answered(late)}")
+    stage.timed(
+        "it is back in the ISR", lambda: stage.view(2, "fenced-0").isr == (1, 2), 0.0, 3 * SESSION_S)
+    stage.await_brokers()
+    stage.until("both tell the same", lambda: stage.view(1, "fenced-0") == stage.view(2, "fenced-0"))
+    stage.tell(f"the log holds {stage.values(2, 'fenced')}")
+    stage.tell_log()

@@ -1,0 +1,56 @@
+"""Each story of KRaft mode comes out alike on a real cluster and on the model's.
+
+`make test` plays some on 4.0, which the model follows; `make conformance` all of them on every version.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
+
+from metadata_records import MetadataSchemas
+from real_kafka import VERSIONS
+from sequences import LONG, jars_or_skip
+from stories import broker_fenced, controller_paused, coordinator_moved, last_isr_member
+from stories.kraft_stage import KRaftStage
+from stories.model_stage import ModelKRaftStage
+from stories.real_nodes import kraft_nodes
+from stories.real_stage import RealKRaftStage
+
+from fencepost.model.bugs.catalogue import all_bugs
+from fencepost.model.shape import Shape
+
+ISOLATED = Shape(controllers=3, brokers=2)
+PAIR = {"min.insync.replicas": "1", "offsets.topic.replication.factor": "2"}
+
+Story = Callable[[KRaftStage], None]
+FEW: tuple[Story, ...] = (controller_paused.play, coordinator_moved.play)
+ALL: tuple[Story, ...] = (*FEW, broker_fenced.play, last_isr_member.play)
+
+
+def told(story: Story, stage: KRaftStage) -> list[str]:
+    """What is told of a story on that stage."""
+    story(stage)
+    return stage.told
+
+
+@pytest.mark.parametrize("version", VERSIONS if LONG else VERSIONS[:1])
+def test_controllers_and_brokers_act_alike(version: str) -> None:
+    schemas = MetadataSchemas(jars_or_skip(version))
+    with kraft_nodes(version, ISOLATED, PAIR) as nodes:
+        for story in ALL if LONG else FEW:
+            assert told(story, RealKRaftStage(nodes, schemas)) == told(story, ModelKRaftStage(ISOLATED, PAIR))
+
+
+#: A guard that is missing, and a story that shows it.
+MISSING_GUARDS: dict[str, Story] = {
+    "OFFSET-COMMIT-FENCING-GENERATION": coordinator_moved.play,
+}
+
+
+@pytest.mark.parametrize("bug", MISSING_GUARDS)
+def test_a_missing_guard_is_told(bug: str) -> None:
+    story = MISSING_GUARDS[bug]
+    broken = ModelKRaftStage(ISOLATED, PAIR, all_bugs()[bug].patches)
+    assert told(story, broken) != told(story, ModelKRaftStage(ISOLATED, PAIR))
