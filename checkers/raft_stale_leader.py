@@ -8,7 +8,7 @@ later it leads on, and brokers that reach it take it for a live controller (KAFK
 Fetches are seen through `raft-fetch`, which says of each voter at most one each half fetch time-out; so half a fetch
 time-out is added, and a quarter for the time that messages, timers and fsyncs take. A pause, and a fault that stalls
 the disk, begin the time anew when they end. A node whose wall clock is moved is exempt for the rest of its process, for
-Raft's timers run on that clock. A sole voter has nobody to hear from.
+Raft's timers run on that clock, and so is one whose clock is yet to be put right. A sole voter has nobody to hear from.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ RULE = "StaleLeaderBoundedTime"
 
 #: Faults that slow a node's disk, and faults that move its wall clock.
 DISK_FAULTS = frozenset({"disk-stall", "slow-disk"})
-CLOCK_FAULTS = frozenset({"clock-skew", "clock-jump", "skew"})
+CLOCK_FAULTS = frozenset({"clock-skew", "clock-jump", "clock-drift"})
 #: The fetch time-out where the header does not say: Kafka's default.
 DEFAULT_FETCH_TIMEOUT_US = 2_000_000
 FOREVER_US = 1 << 62
@@ -62,7 +62,8 @@ class StaleLeader(Findings):
         self._promised_us = fetch_timeout_us * (3 if self._voters <= 3 else 6) // 2
         self._limit_us = self._promised_us + fetch_timeout_us * 3 // 4
         self._leaders: dict[int, Leadership] = {}
-        self._clock_moved: dict[int, bool] = {}
+        #: Node -> until when its clock moves; processes that have run meanwhile are exempt to their end.
+        self._clock_moved: dict[int, int] = {}
         self._stalled_until_us: dict[int, int] = {}
         self._last: Event | None = None
 
@@ -93,11 +94,12 @@ class StaleLeader(Findings):
                 leader.exempt_until_us = stalled_until_us if event.f == "node-resumed" else FOREVER_US
         else:
             self._leaders.pop(node, None)
-            self._clock_moved.pop(node, None)
+            if self._clock_moved.get(node, 0) <= event.time_us:
+                self._clock_moved.pop(node, None)
 
     def _on_state(self, event: Event, node: int) -> None:
         epoch = (event.epochs or {})["leader_epoch"]
-        if event.value["state"] != "leader" or self._voters <= 1 or self._clock_moved.get(node):
+        if event.value["state"] != "leader" or self._voters <= 1 or node in self._clock_moved:
             self._leaders.pop(node, None)
             return
         self._leaders[node] = leader = Leadership(epoch, event)
@@ -113,7 +115,8 @@ class StaleLeader(Findings):
             if leader is not None:
                 self._judge(event, node, leader)
             if event.f in CLOCK_FAULTS:
-                self._clock_moved[node] = True
+                until_us = event.time_us + value.get("duration_us", 0)
+                self._clock_moved[node] = max(until_us, self._clock_moved.get(node, 0))
                 self._leaders.pop(node, None)
                 continue
             until_us = event.time_us + value.get("duration_us", 0)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fencepost.harness.words import NodeNames, count, joined, seconds
 from fencepost.histories.event import FAULT, Event
+from fencepost.nemesis.kinds import KINDS
 
 #: How many lines an explanation has at most.
 MAX_FAULTS, MAX_TURNS, MAX_CUTS = 4, 4, 2
@@ -107,10 +108,29 @@ class Explainer:
         if fault.f == "slow-controller":
             delay = f"{value['delay_us'] / 1_000:g} ms longer for each event"
             return f"the controller of {self._names.all(nodes)} took {delay} {span}"
+        kind = KINDS.get(fault.f)
+        if kind is not None and kind.told is not None:
+            when = span if kind.lasts else f"at {seconds(fault.time_us)}"
+            return f"{kind.told.format_map(self._told(nodes, value))} {when}"
         words = self._cut_words(fault.f, nodes, value.get("links") or [])
         if fault.f == "slow":
             words += f" took {value['latency_us'] / 1_000:g} ms longer"
         return f"{words} {span}"
+
+    def _told(self, nodes: list[int], value: dict[str, Any]) -> dict[str, str]:
+        """What the placeholders of a kind's own words stand for."""
+        others = dict.fromkeys(end for link in value.get("links") or [] for end in link if end not in nodes)
+        told = {"struck": self._names.all(nodes), "others": self._names.all(sorted(others))}
+        for name, given in value.items():
+            if name.endswith("_us"):
+                told[name] = f"{given / 1_000:g} ms"
+            elif name.endswith("_ppm"):
+                told[name] = f"{given / 10_000:+g} %"
+            elif name.endswith("_per_mille"):
+                told[name] = f"{given / 10:g} %"
+            else:
+                told.setdefault(name, str(given))
+        return told
 
     def _cut_words(self, kind: str, nodes: list[int], links: list[list[int]]) -> str:
         struck = self._names.all(nodes)

@@ -143,9 +143,8 @@ def _names(rules: tuple[str, ...]) -> str:
 
 def schedules() -> str:
     """The page about faults and their targets, from the modules and classes that define them."""
-    planes = dict.fromkeys(kind.plane for kind in KINDS.values())
     tables = []
-    for plane in planes:
+    for plane in dict.fromkeys(kind.plane for kind in KINDS.values()):
         rows = [_kind_row(kind) for kind in KINDS.values() if kind.plane == plane]
         tables += [f"### {plane.capitalize()}", _table(("kind", "fields", "what happens", "real event"), rows)]
     used = {name for kind in KINDS.values() for name in (*kind.needs, *kind.may)}

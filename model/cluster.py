@@ -146,8 +146,32 @@ class SimulatedCluster:
         """Add to the latency of one directed link; take it back with a negative number."""
         self.network.slow_down(source, destination, latency_us)
 
+    def lose(self, source: int, destination: int, per_mille: int) -> None:
+        """Let so many more in 1,000 messages of one directed link be lost; take it back with a negative number."""
+        self.network.lose(source, destination, per_mille)
+
+    def hold(self, source: int, destination: int) -> None:
+        """Let what arrives over the connections that are open now lie in the destination's sockets."""
+        self.network.hold(source, destination)
+
+    def release(self, source: int, destination: int) -> None:
+        """Take one hold of a directed link back: what lies there is handled at once."""
+        self.network.release(source, destination)
+
+    def reset_connections(self, one: int, other: int) -> None:
+        """Break every connection between two nodes."""
+        self.network.reset(one, other)
+
+    def slow_node(self, node_id: int, delay_us: int) -> None:
+        """Let the node take so much longer for each message; take it back with a negative number."""
+        self.node(node_id).slow_down(delay_us)
+
+    def move_clock(self, node_id: int, by_us: int) -> None:
+        """Put the wall clock of the node's host forward or (a negative number) back."""
+        self.node(node_id).wall_offset_us += by_us
+
     def heal_network(self) -> None:
-        """Take back every cut, loss and delay."""
+        """Take back every cut, loss, delay and hold."""
         self.network.heal()
 
     # --- who is who -----------------------------------------------------------------------------------------------

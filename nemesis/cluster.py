@@ -95,5 +95,23 @@ class Cluster(Protocol):
     def slow_down(self, source: int, destination: int, latency_us: int) -> None:
         """Let everything from source to destination take that much longer, or as long again (a negative number)."""
 
+    def lose(self, source: int, destination: int, per_mille: int) -> None:
+        """Let so many more in 1,000 messages of a directed link be lost; a negative number takes that back."""
+
+    def hold(self, source: int, destination: int) -> None:
+        """Let what arrives from source over the connections open now lie in the destination's sockets, unread."""
+
+    def release(self, source: int, destination: int) -> None:
+        """Take one hold back: all that lies there is handled at once, though its sender may have given up."""
+
+    def reset_connections(self, one: int, other: int) -> None:
+        """Break every connection between two nodes; both ends are told."""
+
+    def slow_node(self, node_id: int, delay_us: int) -> None:
+        """Let the process take so much longer for each message; a negative number takes that back."""
+
+    def move_clock(self, node_id: int, by_us: int) -> None:
+        """Put the host's wall clock forward or (a negative number) back; monotonic time does not jump."""
+
     def heal_network(self) -> None:
-        """Take back every cut."""
+        """Take back every cut, loss, delay and hold."""

@@ -73,4 +73,15 @@ FIELDS: dict[str, Field] = {
         recorded=False),
     "delay_us": _microseconds("how much longer each thing takes", _DELAYS_US),
     "latency_us": _microseconds("how much longer each message is on its way", _DELAYS_US),
+    "period_us": _microseconds("after that time it begins anew", (1_000_000, 300_000, 50_000), low=1_000),
+    "loss_per_mille": Field(
+        "a whole number from 1 to 1000", lambda value: _whole(value, 1, 1000), "how many of 1,000 messages are lost",
+        (50, 300, 900)),
+    "offset_us": Field(
+        "a whole number of microseconds, not 0, negative for back", lambda value: _whole(value) and value != 0,
+        "how far the wall clock is put forward or (negative) back", (100_000, -100_000, 2_000_000, -2_000_000)),
+    "rate_ppm": Field(
+        "a whole number from -900000 to 10000000, not 0",
+        lambda value: _whole(value, -900_000, 10_000_000) and value != 0,
+        "by how many millionths the wall clock runs too fast or (negative) too slow", (500, -500, 500_000, -500_000)),
 }

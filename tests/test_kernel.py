@@ -91,7 +91,7 @@ def test_cuts_of_one_link_add_up() -> None:
 
 
 def test_a_lost_packet_is_a_delay() -> None:
-    simulation, network, one, two = two_nodes(retransmission_us=10_000)
+    simulation, network, one, two = two_nodes(retransmission_us=10_000, connection_break_us=1 << 40)
     network.loss[(1, 2)] = 1000
     one.ping(2, 1, timeout_us=1 << 40)
     simulation.scheduler.run_until(9_000)

@@ -8,16 +8,18 @@ from typing import Any
 from fencepost.harness.shrinking.minimise import minimise
 from fencepost.harness.shrinking.shrinker import Shrinker
 from fencepost.histories.event import FAULT
+from fencepost.nemesis.fields import FIELDS
+from fencepost.nemesis.kinds import KINDS
 
 Record = dict[str, Any]
 
 _SECOND_US = 1_000_000
 #: A gap that is left between two things that begin, and how many of the longest gaps are tried.
 _SHORT_GAP_US, _GAPS_TRIED = 300_000, 3
-#: To a reader, the later kind says less than the earlier one: what pauses can do need not be a power cut.
-_SIMPLER_KINDS = {"power-loss": "kill", "kill": "pause", "shutdown": "pause", "majorities-ring": "halves"}
 #: Fields of a fault without which it may strike in a simpler way.
 _EXTRAS = ("delay_us", "direction", "name")
+#: Fields that say how much of something there is; one digit says it.
+_QUANTITIES = tuple(name for name, field in FIELDS.items() if isinstance(field.examples[0], int))
 
 
 def shrink(shrinker: Shrinker) -> None:
@@ -111,8 +113,8 @@ def simplify_faults(shrinker: Shrinker) -> None:
 
 
 def _simplify_fault(current: Callable[[], Record], change: Callable[[Record], bool]) -> None:
-    while current()["kind"] in _SIMPLER_KINDS:
-        if not change({**current(), "kind": _SIMPLER_KINDS[current()["kind"]]}):
+    while (milder := KINDS[current()["kind"]].milder) is not None:
+        if not change(_as_kind(current(), milder)):
             break
     for name in _EXTRAS:
         if name in current():
@@ -126,6 +128,15 @@ def _simplify_fault(current: Callable[[], Record], change: Callable[[Record], bo
     for name in ("duration_us", "at_us"):
         if current().get(name, 0) != _rounded(current().get(name, 0)):
             change({**current(), name: _rounded(current()[name])})
+    for name in _QUANTITIES:
+        if name in current() and current()[name] != _to_one_digit(current()[name]):
+            change({**current(), name: _to_one_digit(current()[name])})
+
+
+def _as_kind(fault: Record, kind: str) -> Record:
+    """The fault as one of another kind, with those of its fields that this one takes."""
+    takes = (*KINDS[kind].needs, *KINDS[kind].may, *KINDS[kind].ignores)
+    return {name: value for name, value in {**fault, "kind": kind}.items() if name not in FIELDS or name in takes}
 
 
 def simplify_operations(shrinker: Shrinker) -> None:
@@ -137,6 +148,12 @@ def simplify_operations(shrinker: Shrinker) -> None:
             if name in operation and operation[name] != simpler(operation[name]):
                 workload[place] = {**operation, name: simpler(operation[name])}
                 shrinker.accepts(workload=workload)
+
+
+def _to_one_digit(number: int) -> int:
+    """1234 -> 1000, -25 -> -20."""
+    step = int("1".ljust(len(str(abs(number))), "0"))
+    return abs(number) // step * step * (1 if number > 0 else -1)
 
 
 def _rounded(time_us: int) -> int:

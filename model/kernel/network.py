@@ -3,9 +3,11 @@
 Connections behave as TCP. Within one, each direction is ordered. A cut of a direction holds what is on its way; when
 the
 cut heals in time the data arrives late, in order, otherwise the connection breaks and the data is gone. A lost packet
-is a delay (the retransmission time-out). Nothing is delivered beyond a connection's life, except what had already
-reached the receiver's socket: a paused process finds that when it resumes. Senders that resend do so over a new
-connection. A process that dies resets its connections; a host that loses power just falls silent.
+is a delay (the retransmission time-out, doubled each time), and losses without end break the connection. Nothing is
+delivered beyond a connection's life, except what had already reached the receiver's socket: a paused process finds that
+when it resumes, and so does a stuck thread of one that runs (`hold`), which may by then have handled what the sender
+sent again. Senders that resend do so over a new connection. A process that dies resets its connections; a host that
+loses power just falls silent.
 
 Left out: the handshake (the first message carries it) and TLS. A cut that is shorter than a message's latency and does
 not cover its arrival leaves it alone.
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 
 TO_SERVER, TO_CLIENT = 0, 1
 
-#: In place of a correlation: a message that answers nothing, and the server's end of the stream.
-_MESSAGE, _END = -1, -2
+#: In place of a correlation: a message that answers nothing, the server's end of the stream, and the client's.
+_MESSAGE, _END, _CLOSED = -1, -2, -3
 
 
 class Reply:
@@ -68,7 +70,7 @@ class Connection:
 
     __slots__ = (
         "alive", "break_timer", "channel", "client", "client_incarnation", "correlation", "held", "last_arrival_us",
-        "links", "network", "pending", "server", "server_incarnation", "stream",
+        "links", "network", "pending", "server", "server_incarnation", "stream", "stuck",
     )
 
     def __init__(self, network: "Network", client: "Node", server: "Node", channel: str) -> None:
@@ -86,6 +88,8 @@ class Connection:
         self.pending: dict[int, tuple[Callable[..., None], tuple[Any, ...], Timer]] = {}
         self.last_arrival_us = [0, 0]
         self.held: tuple[list[Any], list[Any]] = ([], [])
+        #: What waits in the receiver's socket because nobody reads it, by direction; None where it is read.
+        self.stuck: list[list[Any] | None] = [None, None]
         self.break_timer: Timer | None = None
         #: (told of each message, told once of the end) of a stream that the client has not closed
         self.stream: tuple[Callable[[Any], None], Callable[[], None]] | None = None
@@ -157,6 +161,9 @@ class Network:
         self._connections: dict[tuple[int, int, str], Connection] = {}
         #: Connections that hold data back, by directed link, in the order in which they began to.
         self._holding: dict[tuple[int, int], dict[Connection, int]] = {}
+        #: By directed link: how many holds there are, and the connections whose sockets nobody reads.
+        self._holds: dict[tuple[int, int], int] = {}
+        self._stuck: dict[tuple[int, int], list[tuple[Connection, int]]] = {}
 
     def add(self, node: "Node") -> None:
         """Make a node reachable."""
@@ -187,8 +194,51 @@ class Network:
         if extra_us > 0:
             self.extra_latency_us[link] = extra_us
 
+    def lose(self, source: int, destination: int, per_mille: int) -> None:
+        """Let so many more in 1,000 messages of a directed link be lost once; a negative number takes that back."""
+        link = (source, destination)
+        loss = self.loss.pop(link, 0) + per_mille
+        if loss > 0:
+            self.loss[link] = loss
+
+    def hold(self, source: int, destination: int) -> None:
+        """Let what arrives from source over the connections that are open now lie in the destination's sockets.
+
+        New connections are read. Holds of one link add up.
+        """
+        link = (source, destination)
+        self._holds[link] = self._holds.get(link, 0) + 1
+        stuck = self._stuck.setdefault(link, [])
+        for connection in self._connections.values():
+            for direction in (TO_SERVER, TO_CLIENT):
+                if connection.alive and connection.links[direction] == link and connection.stuck[direction] is None:
+                    connection.stuck[direction] = []
+                    stuck.append((connection, direction))
+
+    def release(self, source: int, destination: int) -> None:
+        """Take back one hold; after the last, all that lies there is handled at once, also what the sender has given
+        up meanwhile."""
+        link = (source, destination)
+        self._holds[link] -= 1
+        if self._holds[link]:
+            return
+        del self._holds[link]
+        for connection, direction in self._stuck.pop(link):
+            items, connection.stuck[direction] = connection.stuck[direction], None
+            for item in items or ():
+                self._deliver(connection, direction, item)
+
+    def reset(self, one: int, other: int) -> None:
+        """Break every connection between two nodes: what is on its way is gone."""
+        for connection in list(self._connections.values()):
+            if connection.alive and connection.links[TO_SERVER] in ((one, other), (other, one)):
+                self._break(connection)
+
     def heal(self) -> None:
-        """Take back every cut, loss and delay."""
+        """Take back every cut, loss, delay and hold."""
+        for link in sorted(self._holds):
+            self._holds[link] = 1
+            self.release(*link)
         self.loss.clear()
         self.extra_latency_us.clear()
         for link in sorted(self._cuts):
@@ -244,7 +294,10 @@ class Network:
 
     def transmit(self, connection: Connection, direction: int, item: tuple[int, Any]) -> None:
         """Put a message on its way."""
-        self._scheduler.schedule(self._delay_us(connection, direction), self._arrive, connection, direction, item)
+        delay_us = self._delay_us(connection, direction)
+        if self.loss and delay_us > self._simulation.physics.connection_break_us:
+            self._scheduler.schedule(self._simulation.physics.connection_break_us, self._give_up, connection)
+        self._scheduler.schedule(delay_us, self._arrive, connection, direction, item)
 
     def _delay_us(self, connection: Connection, direction: int) -> int:
         """Draw how long a message sent now is on its way: it arrives after all those sent before it."""
@@ -280,11 +333,17 @@ class Network:
             self._deliver(connection, direction, item)
 
     def _deliver(self, connection: Connection, direction: int, item: tuple[int, Any]) -> None:
+        stuck = connection.stuck[direction] if self._stuck else None
+        if stuck is not None:
+            stuck.append(item)
+            return
         client = connection.client
         if direction == TO_SERVER:
             self._arrive_at_server(connection, connection.server, item)
         elif client.incarnation == connection.client_incarnation:
-            if client.paused:
+            if client.waiting is not None:
+                client.take_in(connection.deliver_response, *item)
+            elif client.paused:
                 client.schedule(0, connection.deliver_response, *item)
             else:
                 connection.deliver_response(*item)
@@ -299,8 +358,13 @@ class Network:
                 self.refuse(connection)
                 return
             connection.server_incarnation = server.incarnation
+        if item[0] == _CLOSED:
+            server.schedule(0, server.end_stream, connection)
+            return
         reply = Reply(connection, item[0])
-        if server.paused:
+        if server.waiting is not None:
+            server.take_in(server.deliver, item[1], reply)
+        elif server.paused:
             server.schedule(0, server.deliver, item[1], reply)
         else:
             server.deliver(item[1], reply)
@@ -344,7 +408,12 @@ class Network:
         self.close(connection)
         self._tell_client(connection)
         if connection.stream is not None:
-            connection.server.schedule(0, connection.server.on_stream_end, connection)
+            self._end_stream(connection, 0)
+
+    def _give_up(self, connection: Connection) -> None:
+        """A message was lost so often that the sender's host gives the connection up before it arrives."""
+        if connection.alive:
+            self._break(connection)
 
     def refuse(self, connection: Connection) -> None:
         """The server's host resets the connection; the client hears of it unless the way back is cut."""
@@ -361,7 +430,15 @@ class Network:
         server = connection.server
         link = (connection.client.node_id, server.node_id)
         if server.running and connection.server_incarnation == server.incarnation and link not in self._cuts:
-            server.schedule(self._latency_us, server.on_stream_end, connection)
+            self._end_stream(connection, self._latency_us)
+
+    def _end_stream(self, connection: Connection, delay_us: int) -> None:
+        """The server hears that the stream is over, when it has read what lies in its socket."""
+        stuck = connection.stuck[TO_SERVER]
+        if stuck is not None:
+            stuck.append((_CLOSED, None))
+        else:
+            connection.server.schedule(delay_us, connection.server.end_stream, connection)
 
     def close(self, connection: Connection) -> None:
         """Nothing is delivered over the connection any more."""

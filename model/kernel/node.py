@@ -6,9 +6,12 @@ nothing). A paused node (a GC pause, SIGSTOP) handles nothing while the world go
 meanwhile waits in its backlog. On resume either its own overdue timers run first, so that it acts on its old beliefs
 before it learns better, or the messages that wait in its sockets: which, is drawn.
 
+A slow node takes a while for each message: they wait for it in order. Its timers are not slowed.
+
 Each node has two clocks: the monotonic one is the simulation's, the wall clock is `wall_offset_us` away from it.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +40,9 @@ class Node:
         self.paused = False
         self.powered = True
         self.wall_offset_us = 0
+        #: How long each message takes, and those that wait; None while the node is quick and none does.
+        self.message_us = 0
+        self.waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] | None = None
         self.backlog: list[Timer] = []
         self.handlers: dict[type, Callable[[Any, Reply], None]] = {}
         network.add(self)
@@ -106,6 +112,30 @@ class Node:
         for entry in timers + messages if timers_first else messages + timers:
             self.scheduler.reschedule(entry)
 
+    def slow_down(self, delay_us: int) -> None:
+        """Take so much longer for each message; a negative number takes that back."""
+        self.message_us = max(0, self.message_us + delay_us)
+        if self.message_us and self.waiting is None:
+            self.waiting = deque()
+        elif not self.message_us and not self.waiting:
+            self.waiting = None
+
+    def take_in(self, callback: Callable[..., None], *args: Any) -> None:
+        """A message of a slow node waits for its turn."""
+        assert self.waiting is not None
+        self.waiting.append((callback, args))
+        if len(self.waiting) == 1:
+            self.schedule(self.message_us, self._take_next)
+
+    def _take_next(self) -> None:
+        assert self.waiting is not None
+        callback, args = self.waiting.popleft()
+        if self.waiting:
+            self.schedule(self.message_us, self._take_next)
+        elif not self.message_us:
+            self.waiting = None
+        callback(*args)
+
     def _stop(self, how: str) -> None:
         if not self.running:
             return
@@ -114,6 +144,7 @@ class Node:
         self.paused = False
         self.incarnation += 1
         self.backlog.clear()
+        self.waiting = deque() if self.message_us else None
         self.handlers.clear()
         self.observe("node-stopped", value={"how": how})
         self.network.node_stopped(self, reset=how != "power-loss")
@@ -140,6 +171,13 @@ class Node:
     def send(self, destination: int, channel: str, request: Any) -> None:
         """Send a request that has no response (acks=0)."""
         self.network.request(self, destination, channel, request, 0, None, ())
+
+    def end_stream(self, connection: Connection) -> None:
+        """A stream to this process is over: `on_stream_end`, behind the messages that wait."""
+        if self.waiting is not None:
+            self.take_in(self.on_stream_end, connection)
+        else:
+            self.on_stream_end(connection)
 
     def on_stream_end(self, connection: Connection) -> None:
         """The client of a stream (`Network.open`) to this process has closed it or died."""

@@ -1,6 +1,9 @@
 """The kinds of fault. Each is one class, in the module of what it strikes; to add one, write it there (see `kind`)."""
 
-from fencepost.nemesis.kinds import partitions, process, zookeeper
-from fencepost.nemesis.kinds.kind import KINDS, Kind, Strike
+from fencepost.nemesis.kinds import clock, partitions, process, repeated, traffic, zookeeper
+from fencepost.nemesis.kinds.kind import DEFINED, PLANES, Kind, Strike
 
-__all__ = ["KINDS", "Kind", "Strike", "partitions", "process", "zookeeper"]
+#: Every kind by its name, plane by plane.
+KINDS: dict[str, Kind] = dict(sorted(DEFINED.items(), key=lambda item: PLANES.index(item[1].plane)))
+
+__all__ = ["KINDS", "Kind", "Strike", "clock", "partitions", "process", "repeated", "traffic", "zookeeper"]

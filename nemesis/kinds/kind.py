@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from fencepost.nemesis.cluster import Cluster
 from fencepost.nemesis.fields import FIELDS
+from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.targets import Draws, Memory, resolve
 
 if TYPE_CHECKING:
     from fencepost.nemesis.faults import Fault
+
+#: What faults strike, the mildest first.
+PLANES = ("network", "process", "clock", "disk", "administration")
 
 #: A directed link: source, destination.
 Link = tuple[int, int]
@@ -25,9 +29,11 @@ class Strike:
 
     node: whom it strikes; None for kinds that have no target. links: those that it touched.
     over: it has ended, or everything was healed. struck: it was written down as done, not as skipped.
+    left: whom it has yet to strike. state: whatever number a kind that goes on striking has to remember.
     """
 
-    __slots__ = ("_holds", "_memory", "cluster", "draws", "fault", "index", "links", "node", "over", "struck")
+    __slots__ = (
+        "_holds", "_memory", "cluster", "draws", "fault", "index", "left", "links", "node", "over", "state", "struck")
 
     def __init__(
         self, cluster: Cluster, index: int, fault: "Fault", draws: Draws, memory: Memory,
@@ -39,6 +45,8 @@ class Strike:
         self.draws = draws
         self.node: int | None = None
         self.links: list[Link] = []
+        self.left: list[int] = []
+        self.state = 0
         self.over = False
         self.struck = False
         self._memory = memory
@@ -108,10 +116,12 @@ class Kind:
 
     name: as schedules write it. needs, may: the fields that it takes besides the common ones.
     ignores: fields that mean nothing to it and may be there: storylines draw one of several kinds.
-    plane: what it strikes, and under which heading it is described.
+    plane: what it strikes, one of `PLANES`, and under which heading it is described.
     has_target: False for kinds that strike all Kafka nodes, or what they share.
     lasts: False for what happens in an instant. modes: in which modes of a cluster there is such a thing.
     heal_rank: at the heal, kinds with a lower rank end first.
+    milder: the kind that says less to a reader and may do as well; it takes no field that this one does not have.
+    told: what happened, for explanations; `{struck}`, `{others}` and the fields' names stand for what was recorded.
     """
 
     name: ClassVar[str]
@@ -123,9 +133,12 @@ class Kind:
     lasts: ClassVar[bool] = True
     modes: ClassVar[tuple[str, ...]] = ("kraft", "zk")
     heal_rank: ClassVar[int] = 2
+    milder: ClassVar[str | None] = None
+    told: ClassVar[str | None] = None
 
-    def check(self, fault: "Fault") -> str | None:
-        """What is wrong with the fields together, or None."""
+    def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
+        """The fields that it needs besides a target, for a schedule that is drawn."""
+        return {}
 
     def strike(self, strike: Strike) -> None:
         """Do it and record it, or skip it."""
@@ -135,16 +148,16 @@ class Kind:
         """Take it back, at its end or at the heal."""
 
 
-#: Every kind by its name, in the order in which they are defined.
-KINDS: dict[str, Kind] = {}
+#: Every kind that is defined so far, by its name. Use `fencepost.nemesis.kinds.KINDS`, which has all.
+DEFINED: dict[str, Kind] = {}
 
 K = TypeVar("K", bound=type[Kind])
 
 
 def kind(cls: K) -> K:
     """Make a kind known."""
-    assert cls.name not in KINDS, cls.name
-    KINDS[cls.name] = cls()
+    assert cls.name not in DEFINED, cls.name
+    DEFINED[cls.name] = cls()
     return cls
 
 

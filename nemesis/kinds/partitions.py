@@ -1,10 +1,12 @@
 """Network faults that cut links, each for as long as it lasts."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from fencepost.nemesis.cluster import Cluster
 from fencepost.nemesis.kinds.kind import Kind, Link, Strike, kind, servers
+from fencepost.nemesis.rhythm import Rhythm
+from fencepost.nemesis.targets import Draws
 
 
 class LinkKind(Kind):
@@ -49,6 +51,10 @@ class OthersKind(LinkKind):
         others = nodes_of(strike.cluster, str(fault.others))
         return around(strike.target, others, fault.direction != "out", fault.direction != "in")
 
+    def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
+        """See `Kind`."""
+        return {"others": draws.choice((rhythm.quorum, "brokers", "clients"))}
+
 
 @kind
 class Isolate(LinkKind):
@@ -79,6 +85,10 @@ class OneWay(LinkKind):
         inward = strike.fault.direction == "in"
         return around(strike.target, everyone(strike.cluster), inward, not inward)
 
+    def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
+        """See `Kind`."""
+        return {"direction": draws.choice(("in", "out"))}
+
 
 @kind
 class CutRoles(OthersKind):
@@ -103,7 +113,12 @@ class CutLink(LinkKind):
 
     def links(self, strike: Strike) -> list[Link]:
         """See `LinkKind`."""
-        return between(strike)
+        other = strike.resolve(strike.fault.other)
+        return [] if other is None or other == strike.node else [(strike.target, other), (other, strike.target)]
+
+    def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
+        """See `Kind`."""
+        return {"other": {"role": draws.choice(("active-controller", "broker"))}}
 
 
 @kind
@@ -126,6 +141,11 @@ class Slow(OthersKind):
         """Make every link as quick as it was."""
         for source, destination in strike.links:
             strike.cluster.slow_down(source, destination, -(strike.fault.latency_us or 0))
+
+    def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
+        """See `Kind`."""
+        latency_us = draws.between(1_000, rhythm.session_timeout_us // 2)
+        return {**super().drawn(draws, rhythm), "latency_us": latency_us}
 
 
 class EveryoneKind(LinkKind):
@@ -157,6 +177,7 @@ class MajoritiesRing(EveryoneKind):
     """
 
     name = "majorities-ring"
+    milder = "halves"
 
     def links(self, strike: Strike) -> list[Link]:
         """Each node keeps its links to the nearest ones on a ring, so many that with itself they are a majority."""
@@ -206,12 +227,6 @@ def around(node: int, others: Sequence[int], inward: bool, outward: bool) -> lis
             if outward:
                 links.append((node, other))
     return links
-
-
-def between(strike: Strike) -> list[Link]:
-    """Both directions of the link between `target` and `other`; none when there are not two such nodes."""
-    other = strike.resolve(strike.fault.other)
-    return [] if other is None or other == strike.node else [(strike.target, other), (other, strike.target)]
 
 
 def _halves(nodes: Sequence[int]) -> list[Link]:

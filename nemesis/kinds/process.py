@@ -88,6 +88,7 @@ class Kill(StopKind):
     """
 
     name = "kill"
+    milder = "pause"
 
     def begin(self, strike: Strike) -> None:
         """Kill it."""
@@ -103,6 +104,7 @@ class PowerLoss(StopKind):
     """
 
     name = "power-loss"
+    milder = "kill"
 
     def begin(self, strike: Strike) -> None:
         """Take the power away."""
@@ -118,6 +120,7 @@ class Shutdown(StopKind):
     """
 
     name = "shutdown"
+    milder = "pause"
 
     def begin(self, strike: Strike) -> None:
         """Ask."""

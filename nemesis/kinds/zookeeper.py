@@ -1,7 +1,11 @@
 """Faults that only ZooKeeper mode has: sessions, /controller, and the controller's event queue."""
 
+from typing import Any
+
 from fencepost.nemesis.kinds.kind import Kind, Strike, kind
 from fencepost.nemesis.kinds.process import ProcessKind
+from fencepost.nemesis.rhythm import Rhythm
+from fencepost.nemesis.targets import Draws
 
 _SLOW_CONTROLLER = "slow controller"
 
@@ -48,6 +52,10 @@ class SlowController(ProcessKind):
         """It is quick again, unless another fault slows it down."""
         if strike.release(_SLOW_CONTROLLER, strike.target):
             strike.cluster.slow_controller(strike.target, 0)
+
+    def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
+        """See `Kind`."""
+        return {"delay_us": draws.between(1, rhythm.session_timeout_us)}
 
 
 @kind

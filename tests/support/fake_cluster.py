@@ -21,6 +21,11 @@ class FakeCluster:
         self.hook: Callable[[str, int], None] | None = None
         self.cuts: dict[tuple[int, int], int] = {}
         self.slow: dict[tuple[int, int], int] = {}
+        self.loss: dict[tuple[int, int], int] = {}
+        self.held: dict[tuple[int, int], int] = {}
+        self.slowness: dict[int, int] = {}
+        self.clocks: dict[int, int] = {}
+        self.resets: list[tuple[int, int]] = []
         self.down: list[int] = []
         self.paused: list[int] = []
         self.log: list[tuple[int, str, int]] = []
@@ -95,8 +100,33 @@ class FakeCluster:
         if not self.cuts[(source, destination)]:
             del self.cuts[(source, destination)]
 
+    def lose(self, source: int, destination: int, per_mille: int) -> None:
+        _add(self.loss, (source, destination), per_mille)
+
+    def hold(self, source: int, destination: int) -> None:
+        _add(self.held, (source, destination), 1)
+
+    def release(self, source: int, destination: int) -> None:
+        _add(self.held, (source, destination), -1)
+
+    def reset_connections(self, one: int, other: int) -> None:
+        self.resets.append((one, other))
+
+    def slow_node(self, node_id: int, delay_us: int) -> None:
+        _add(self.slowness, node_id, delay_us)
+
+    def move_clock(self, node_id: int, by_us: int) -> None:
+        _add(self.clocks, node_id, by_us)
+
     def heal_network(self) -> None:
         self.cuts.clear()
+
+
+def _add(amounts: dict[Any, int], key: Any, amount: int) -> None:
+    """What comes to nothing is gone."""
+    amounts[key] = amounts.get(key, 0) + amount
+    if not amounts[key]:
+        del amounts[key]
 
 
 class FakeZkCluster(FakeCluster):
