@@ -38,8 +38,15 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "from_offset, end_offset of the lost tail (logs); lost, kept (small files); topic_id for partitions' logs "
         "is in the file's name after a slash: `orders-0/<topic id>`",
         "",
-        "The power failed and this, not yet synced, is gone. `wiped: true`: the disk was replaced, and what had been "
-        "synced is gone as well.",
+        "The power failed, or the disk, and this, not yet synced, is gone. `wiped: true`: what had been synced is gone "
+        "as well, for the disk was replaced or a checksum does not fit. `torn: true`: only the last write is gone, of "
+        "which half was written. `damaged: true`: recovery cut the log at a record whose checksum does not fit.",
+    ),
+    "disk-failed": (
+        "the file, as in `disk-lost`, or `log directory`",
+        "failure: full | broken",
+        "",
+        "A write failed (IOException): the process ends, as Kafka's and ZooKeeper's do.",
     ),
     # --- the Raft quorum
     "raft-state": (

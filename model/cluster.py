@@ -9,6 +9,7 @@ from fencepost.histories.vocabulary import OBSERVATIONS
 from fencepost.model.broker.door import BrokerDoor
 from fencepost.model.client.client_node import ClientNode
 from fencepost.model.config import ClientConfig, KafkaConfig
+from fencepost.model.disk_faults import DiskFaults
 from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer
@@ -26,7 +27,7 @@ class ServerNode(Protocol):
         """The node's state as plain data."""
 
 
-class SimulatedCluster:
+class SimulatedCluster(DiskFaults):
     """A cluster with its clients, in one simulation; a subclass for each mode makes the servers.
 
     Matches `fencepost.nemesis.cluster.Cluster`.

@@ -7,6 +7,7 @@ from fencepost.model.composition import Composer
 from fencepost.model.config import ClientConfig, KafkaConfig
 from fencepost.model.kafka_node import KafkaNode
 from fencepost.model.kernel.simulation import Physics
+from fencepost.model.raft.metadata_log import LOG_FILE
 from fencepost.model.shape import Shape
 
 
@@ -40,3 +41,17 @@ class KRaftCluster(SimulatedCluster):
             "active-controller": [n.node_id for n in running if n.controller is not None and n.controller.is_active],
             "raft-leader": [n.node_id for n in running if n.raft is not None and n.raft.is_leader],
         }
+
+    def last_copy_on(self, node_id: int, file: str | None) -> str | None:
+        """See `DiskFaults`. A controller's metadata, and its vote, are held by all others if each of them follows in
+        the leader's epoch and has synced all that this one ever wrote."""
+        if node_id in self.controllers and file in (None, LOG_FILE):
+            leading = [self.nodes[other].raft for other in self.controllers if other != node_id]
+            leader = next((raft for raft in leading if raft is not None and raft.is_leader), None)
+            own = self.nodes[node_id].disk.log(LOG_FILE)
+            if leader is None or any(
+                raft is None or raft.epoch != leader.epoch or raft.leader_id != leader.node_id
+                or raft.log.synced_end_offset < own.end_offset for raft in leading
+            ):
+                return f"node {node_id} leads the quorum or may have the last copy of its metadata"
+        return super().last_copy_on(node_id, file)

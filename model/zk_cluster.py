@@ -17,6 +17,7 @@ from fencepost.model.zk_client.client_node import ZkClientNode
 from fencepost.model.zk_controller import znodes
 from fencepost.model.zk_kafka_node import ZkKafkaNode
 from fencepost.model.zookeeper.server import ZooKeeperServer
+from fencepost.model.zookeeper.storage import LOG_FILE
 from fencepost.model.zookeeper.transactions import Transaction
 
 
@@ -92,6 +93,20 @@ class ZkCluster(SimulatedCluster):
             return False
         controller.slow_down(delay_us)
         return True
+
+    def last_copy_on(self, node_id: int, file: str | None) -> str | None:
+        """See `DiskFaults`. A server's transactions are held by all others if each of them leads or follows in one
+        epoch and has synced all that this one ever wrote."""
+        if node_id in self.ensemble and file in (None, LOG_FILE):
+            own = self.ensemble[node_id].disk.log(LOG_FILE)
+            last_zxid = own.entries[-1].zxid if own.entries else 0
+            others = [server for server in self.ensemble.values() if server.node_id != node_id]
+            epochs = {server.established_epoch: None for server in others}
+            if len(epochs) != 1 or None in epochs or not any(server.is_leading for server in others) or any(
+                server.peer is None or server.peer.storage.synced_zxid < last_zxid for server in others
+            ):
+                return f"server {node_id} leads the ensemble or may have the last copy of its transactions"
+        return super().last_copy_on(node_id, file)
 
     def header(self) -> dict[str, Any]:
         """What checkers need to know about the run."""

@@ -1,7 +1,7 @@
 """The kernel: order of events, TCP-like connections under cuts, what a pause, a kill and a power cut leave behind."""
 
 import pytest
-from kernel_nodes import kinds, two_nodes
+from kernel_nodes import kinds, stall_disk, two_nodes
 
 from fencepost.histories.recorder import Recorder
 from fencepost.model.kernel.randomness import Stream, Streams
@@ -227,7 +227,7 @@ def test_a_cell_falls_back_to_what_was_synced() -> None:
 
 def test_a_stalled_disk_delays_an_fsync() -> None:
     simulation, _, one, _ = two_nodes()
-    one.disk.stall_until_us = 70_000
+    stall_disk(one, 70_000)
     one.disk.fsync(one.disk.log("x"), one.schedule, one.on_timer, 0)
     simulation.scheduler.run_until(69_000)
     assert one.seen == []

@@ -1,6 +1,7 @@
 """The Raft quorum at large: elections, fail-overs, crashes, and random faults."""
 
 import pytest
+from kernel_nodes import stall_disk
 from raft_cluster import MS, SECOND, RaftCluster, violations
 
 from fencepost.model.kernel.randomness import Stream
@@ -211,7 +212,7 @@ def _disturb(cluster, stream, duration_us):
         elif fault == 14:
             cluster.isolate(node.node_id)
         elif fault == 15:
-            node.disk.stall_until_us = cluster.now_us + 100 * MS
+            stall_disk(node, 100 * MS)
         elif fault == 16:
             node.wall_offset_us = stream.between(-300, 300) * MS
         elif fault == 17:

@@ -1,6 +1,7 @@
 """A replica's rules, one by one: votes, fetches, fsyncs, timers, listeners, snapshots."""
 
 import pytest
+from kernel_nodes import stall_disk
 from raft_cluster import MS, SECOND, RaftCluster
 
 from fencepost.model import errors
@@ -64,7 +65,7 @@ def test_starts_in_the_state_on_disk(election, state, epoch):
 
 def test_nothing_is_handled_before_the_disk_is_synced():
     cluster, node = lone_voter()
-    node.disk.stall_until_us = cluster.now_us + 50 * MS
+    stall_disk(node, 50 * MS)
     node.kill()
     node.start()
     begin_us = cluster.now_us
@@ -156,11 +157,11 @@ def test_isolated_voter_raises_its_epoch_without_pre_vote():
 def test_vote_is_answered_only_after_its_fsync():
     cluster, node = lone_voter()
     begin_us = cluster.now_us
-    node.disk.stall_until_us = begin_us + 40 * MS
+    stall_disk(node, 40 * MS)
     assert vote(cluster).vote_granted
     assert cluster.now_us - begin_us >= 40 * MS
     begin_us = cluster.now_us
-    node.disk.stall_until_us = begin_us + 40 * MS
+    stall_disk(node, 40 * MS)
     assert not vote(cluster, candidate=3).vote_granted  # a refusal needs none
     assert cluster.now_us - begin_us < 10 * MS
 
@@ -273,7 +274,7 @@ def test_leaving_leader_sends_parked_fetches_on(cluster):
 def test_leader_counts_itself_only_when_synced():
     cluster = RaftCluster(1)
     leader = cluster.elect()
-    leader.disk.stall_until_us = cluster.now_us + 50 * MS
+    stall_disk(leader, 50 * MS)
     begin_us = cluster.now_us
     cluster.commit(leader, "slow")
     assert cluster.now_us - begin_us >= 50 * MS
@@ -284,7 +285,7 @@ def test_follower_acknowledges_only_what_it_has_synced(cluster):
     followers = [node for node in cluster.nodes.values() if node is not leader and node.node_id in cluster.voters]
     cluster.run(100 * MS)
     for follower in followers:
-        follower.disk.stall_until_us = cluster.now_us + 50 * MS
+        stall_disk(follower, 50 * MS)
     begin_us = cluster.now_us
     cluster.commit(leader, "slow")
     assert cluster.now_us - begin_us >= 50 * MS

@@ -1,6 +1,7 @@
 """The ensemble on the bare kernel: elections, synchronisation, sessions, watches, and what holds under faults."""
 
 import pytest
+from kernel_nodes import stall_disk
 from zookeeper_ensemble import MS, SECOND, Ensemble
 from zookeeper_workload import VersionedRegister, run_with_faults
 
@@ -89,7 +90,7 @@ def test_a_leader_commits_without_its_own_disk():
     ensemble = Ensemble(3)
     leader = ensemble.settle()
     host = ensemble.client()
-    leader.disk.stall_until_us = ensemble.now_us + SECOND
+    stall_disk(leader, SECOND)
     start_us = ensemble.now_us
     assert ensemble.ask(host, "create", "/a", "x").error is None
     assert ensemble.now_us - start_us < 100 * MS
@@ -100,7 +101,7 @@ def test_a_stalled_majority_holds_writes_up():
     ensemble.settle()
     host = ensemble.client()
     for follower in ensemble.followers():
-        follower.disk.stall_until_us = ensemble.now_us + 200 * MS
+        stall_disk(follower, 200 * MS)
     start_us = ensemble.now_us
     assert ensemble.ask(host, "create", "/a", "x").error is None
     assert ensemble.now_us - start_us >= 200 * MS

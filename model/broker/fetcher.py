@@ -105,7 +105,7 @@ class ReplicaFetcher:
                 partition.log.reset(answer.log_start_offset)
             else:
                 partition.truncate_to(answer.diverging[1])
-        elif answer.error is not None:
+        elif answer.error is not None or (answer.records and partition.log.write_fails()):
             self._delayed[partition.name] = self._node.now_us + self._config.replica_fetch_backoff_us
         elif answer.diverging is not None:
             self.truncate(partition, *answer.diverging)

@@ -3,6 +3,10 @@
 Metadata that carries the partition epoch that the leader already has leaves a pending change of the ISR pending (3.9
 wipes it out). The other layers are in `partition_core`, `partition_isr` and `partition_log`.
 
+A damaged batch is found by who fetches it, follower or consumer, for a leader sends what lies on its disk unlooked at;
+here the leader says CORRUPT_MESSAGE for them, and both ask again until the leader has recovered its log or another one
+leads (AbstractFetcherThread.processFetchRequest). A coordinator that loads looks at no checksums.
+
 Left out: transactions (the last stable offset is the high watermark), the leader recovery state, log segments.
 """
 
@@ -159,6 +163,10 @@ class Partition(PartitionLog):
             return FetchResponse(
                 None, high_watermark, self.log.start_offset, (), diverging, leader_epoch=self.leader_epoch)
         end_offset = self.log.end_offset if request.replica_id >= 0 else high_watermark
+        sound_end = self.log.sound_end(request.fetch_offset, end_offset)
+        if sound_end == request.fetch_offset < end_offset:
+            return FetchResponse(errors.CORRUPT_MESSAGE, high_watermark, self.log.start_offset)
+        end_offset = sound_end
         records = self.log.read(request.fetch_offset, request.max_records, end_offset)
         return FetchResponse(
             None, high_watermark, self.log.start_offset, records, leader_epoch=self.leader_epoch)

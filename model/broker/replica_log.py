@@ -51,6 +51,11 @@ class ReplicaLog:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
+    def write_fails(self) -> bool:
+        """Whether the disk takes nothing more; then the broker is about to halt, its only log directory being gone
+        (LogManager.handleLogDirFailure)."""
+        return self._node.disk.write_fails(self.name)
+
     def append(self, record: Record) -> None:
         """Write one record at the log's end, and note its epoch if it is another one."""
         if record.leader_epoch != self.latest_epoch:
@@ -105,6 +110,11 @@ class ReplicaLog:
         begin = from_offset - self._file.start_offset
         end = min(end_offset - self._file.start_offset, begin + limit)
         return tuple(self._file.entries[begin:end]) if end > begin else ()
+
+    def sound_end(self, from_offset: int, end_offset: int) -> int:
+        """How far a reader from `from_offset` gets that looks at checksums; `end_offset` where nothing is damaged."""
+        damaged = self._file.damaged_from
+        return end_offset if damaged is None or from_offset > damaged else min(end_offset, damaged)
 
     def records(self) -> list[Record]:
         """Everything in the log."""

@@ -236,6 +236,9 @@ class ReplicaManager:
             if error is not None:
                 self._answer_produce(error, reply, request, -1, -1)
                 return
+        if base_offset is None and partition.log.write_fails():
+            self._answer_produce(errors.KAFKA_STORAGE_ERROR, reply, request, -1, -1)
+            return
         records: tuple[Record, ...] = ()
         epoch = partition.leader_epoch
         if base_offset is None:
@@ -277,6 +280,9 @@ class ReplicaManager:
             return -1
         if not hosted.has_enough_replicas():
             callback(errors.NOT_ENOUGH_REPLICAS, -1, *context)
+            return -1
+        if hosted.log.write_fails():
+            callback(errors.KAFKA_STORAGE_ERROR, -1, *context)
             return -1
         written = hosted.append_as_leader(tuple(value for _, value in records), tuple(key for key, _ in records))
         hosted.wait_for_commit(written, written[-1].offset + 1, timeout_us, callback, written[0].offset, *context)
@@ -462,6 +468,8 @@ class ReplicaManager:
         self._node.schedule(self._config.replica_lag_time_max_us // 2, self._shrink_isrs)
 
     def _write_checkpoint(self) -> None:
+        if self._node.disk.write_fails(CHECKPOINT):
+            return
         self._checkpoint.write({
             partition.log.name: partition.high_watermark for partition in self.partitions.values()})
         self._checkpoint.synced(self._checkpoint.written())

@@ -5,6 +5,11 @@ When only the process dies the page cache survives; when the power fails, each f
 a random part of its unsynced tail, for the operating system may have written some of it back. What is older than
 `dirty_expire_us` counts as written back (Linux's vm.dirty_expire_centisecs), found without a timer from marks.
 
+A disk may be slow, hold its fsyncs back, or fail: then whoever writes learns of it and its process ends (see
+`fencepost.model.kernel.node`). A damaged entry stays where it is until the process has ended. The next one finds by
+its checksum that it is not what was written, and cuts the log from there on; nobody reads the disk in between, so the
+cut is made, and told, at the end of the process.
+
 Left out: a truncation is durable at once (the file's new size could in truth reappear after a power cut; Kafka's
 recovery treats the resurrected tail as any other uncommitted suffix), and files do not share one journal.
 """
@@ -37,9 +42,13 @@ class LogFile(Generic[V]):
     entries: what the page cache holds, the entry at `start_offset` first.
     start_offset: the first offset held.
     synced_end_offset: everything below is durable.
+    damaged_from: the first entry whose checksum does not fit, or None.
     """
 
-    __slots__ = ("_dirty_expire_us", "_marks", "_truncations", "entries", "start_offset", "synced_end_offset")
+    __slots__ = (
+        "_dirty_expire_us", "_marks", "_truncations", "_write_offset", "_write_us", "damaged_from", "entries",
+        "start_offset", "synced_end_offset",
+    )
 
     def __init__(self, dirty_expire_us: int) -> None:
         self.entries: list[V] = []
@@ -48,6 +57,9 @@ class LogFile(Generic[V]):
         self._dirty_expire_us = dirty_expire_us
         self._marks: list[tuple[int, int]] = []
         self._truncations = 0
+        self.damaged_from: int | None = None
+        #: The last write, which is all that was appended in one instant: when, and where it begins.
+        self._write_us = self._write_offset = -1
 
     @property
     def end_offset(self) -> int:
@@ -62,6 +74,8 @@ class LogFile(Generic[V]):
             marks.append((now_us, offset))
             if len(marks) > 12:
                 self._age(now_us)
+        if now_us != self._write_us:
+            self._write_us, self._write_offset = now_us, offset
         self.entries.append(entry)
         return offset
 
@@ -71,6 +85,9 @@ class LogFile(Generic[V]):
         self.synced_end_offset = min(self.synced_end_offset, end_offset)
         self._marks = [(time_us, min(end, end_offset)) for time_us, end in self._marks]
         self._truncations += 1
+        self._write_offset = min(self._write_offset, end_offset)
+        if self.damaged_from is not None and self.damaged_from >= end_offset:
+            self.damaged_from = None
 
     def delete_before(self, start_offset: int) -> None:
         """Drop every entry below `start_offset`."""
@@ -78,6 +95,8 @@ class LogFile(Generic[V]):
         del self.entries[: max(0, keep_from - self.start_offset)]
         self.start_offset = max(self.start_offset, start_offset)
         self.synced_end_offset = max(self.synced_end_offset, self.start_offset)
+        if self.damaged_from is not None and self.damaged_from < self.start_offset:
+            self.damaged_from = None
 
     def reset(self, start_offset: int) -> None:
         """Drop everything and go on at `start_offset`, as after a snapshot was installed."""
@@ -85,6 +104,7 @@ class LogFile(Generic[V]):
         self.start_offset = self.synced_end_offset = start_offset
         self._marks.clear()
         self._truncations += 1
+        self.damaged_from = None
 
     def written(self) -> tuple[int, int]:
         """The token of `DurableFile`: the end now, and how often the log was truncated."""
@@ -107,6 +127,33 @@ class LogFile(Generic[V]):
         self.truncate_to(survives)
         self.synced_end_offset = survives
         return {"from_offset": survives, "end_offset": end_offset}
+
+    def tear(self, now_us: int) -> dict[str, Any] | None:
+        """Lose the last write only, if it is not durable: half of it had reached the disk. What had been written before
+        it survives, and no part of it, for its checksum does not fit."""
+        self._age(now_us)
+        end_offset = self.end_offset
+        survives = max(self.synced_end_offset, self._write_offset)
+        if survives >= end_offset:
+            return None
+        self.truncate_to(survives)
+        self.synced_end_offset = survives
+        return {"from_offset": survives, "end_offset": end_offset, "torn": True}
+
+    def damage(self, offset: int) -> None:
+        """A bit flips in the entry at `offset`, which the log holds."""
+        self.damaged_from = offset if self.damaged_from is None else min(offset, self.damaged_from)
+
+    def cut_damage(self) -> dict[str, Any] | None:
+        """What recovery does: cut the log from the first damaged entry on; says what was lost, or None."""
+        from_offset, end_offset = self.damaged_from, self.end_offset
+        if from_offset is None:
+            return None
+        lost = {"from_offset": from_offset, "end_offset": end_offset, "damaged": True}
+        if from_offset < self.synced_end_offset:
+            lost["wiped"] = True
+        self.truncate_to(from_offset)
+        return lost
 
     def _age(self, now_us: int) -> None:
         """Count what has lain in the page cache for long enough as written back."""
@@ -150,14 +197,23 @@ class Cell(Generic[V]):
         return {"lost": str(lost), "kept": str(self.value)}
 
 
+#: Why a disk fails (`Disk.failure`): ENOSPC and EIO.
+FULL, BROKEN = "full", "broken"
+
+
 class Disk:
     """One node's disk: named files that outlive the process.
 
     fsync_latency_us: the least time an fsync takes; with `jitter`, up to as much again is drawn on top.
-    stall_until_us: an fsync called before that time is not finished earlier (a stalled disk).
+    slowdown_us: so much longer does every fsync take.
+    failure: FULL or BROKEN as long as no write succeeds, else None.
+    on_failure: told the file whose write has just failed.
     """
 
-    __slots__ = ("_jitter", "_scheduler", "_stream", "dirty_expire_us", "files", "fsync_latency_us", "stall_until_us")
+    __slots__ = (
+        "_held", "_jitter", "_scheduler", "_stalls", "_stream", "dirty_expire_us", "failure", "files",
+        "fsync_latency_us", "on_failure", "slowdown_us",
+    )
 
     def __init__(
         self, scheduler: Scheduler, stream: Stream, fsync_latency_us: int, dirty_expire_us: int, jitter: bool = True
@@ -167,8 +223,13 @@ class Disk:
         self._jitter = jitter
         self.fsync_latency_us = fsync_latency_us
         self.dirty_expire_us = dirty_expire_us
-        self.stall_until_us = 0
+        self.slowdown_us = 0
+        self.failure: str | None = None
+        self.on_failure: Callable[[str], None] | None = None
         self.files: dict[str, DurableFile] = {}
+        self._stalls = 0
+        #: The fsyncs that a stall holds back: when each would be done, and its parts.
+        self._held: list[tuple[int, Callable[..., Timer], tuple[Any, ...]]] = []
 
     def log(self, name: str) -> LogFile[Any]:
         """The log of that name, empty if it was never written."""
@@ -193,23 +254,93 @@ class Disk:
     def fsync(
         self, file: DurableFile, schedule: Callable[..., Timer], callback: Callable[..., None], *args: Any
     ) -> None:
-        """Make durable what `file` holds now, then run `callback(*args)` by `schedule` (a node's own)."""
+        """Make durable what `file` holds now, then run `callback(*args)` by `schedule` (a node's own).
+
+        On a disk that fails the callback is never run.
+        """
         latency_us = self.fsync_latency_us
         if self._jitter:
             latency_us += self._stream.below(latency_us + 1)
-        latency_us = max(latency_us, self.stall_until_us - self._scheduler.now_us)
-        schedule(latency_us, self._finish_fsync, file, file.written(), callback, args)
-
-    def power_loss(self) -> list[tuple[str, dict[str, Any]]]:
-        """The power fails: what was lost, by file, in the order of the names."""
-        losses = []
-        for name in sorted(self.files):
-            lost = self.files[name].lose_unsynced(self._scheduler.now_us, self._stream)
-            if lost is not None:
-                losses.append((name, lost))
-        return losses
+        latency_us += self.slowdown_us
+        if self.failure is not None:
+            self.write_fails(next((name for name, other in self.files.items() if other is file), ""))
+        elif self._stalls:
+            parts = (file, file.written(), callback, args)
+            self._held.append((self._scheduler.now_us + latency_us, schedule, parts))
+        else:
+            schedule(latency_us, self._finish_fsync, file, file.written(), callback, args)
 
     @staticmethod
     def _finish_fsync(file: DurableFile, token: Any, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
         file.synced(token)
         callback(*args)
+
+    # --- faults -------------------------------------------------------------------------------------------------------
+
+    def stall(self) -> None:
+        """No fsync called from now on is done before the stall has ended; stalls add up."""
+        self._stalls += 1
+
+    def end_stall(self) -> None:
+        """Take one stall back; after the last one the fsyncs held back are done, as soon as they would have been."""
+        self._stalls -= 1
+        if self._stalls == 0:
+            held, self._held = self._held, []
+            for due_us, schedule, parts in held:
+                schedule(max(0, due_us - self._scheduler.now_us), self._finish_fsync, *parts)
+
+    def forget_callers(self) -> None:
+        """The process has ended, and nobody waits for its fsyncs."""
+        self._held.clear()
+
+    def write_fails(self, name: str) -> bool:
+        """Whether a write to the file fails now, which `on_failure` is told."""
+        if self.failure is not None and self.on_failure is not None:
+            self.on_failure(name)
+        return self.failure is not None
+
+    def lose_failed(self, name: str, failure: str) -> list[tuple[str, dict[str, Any]]]:
+        """What a process loses that has ended because a write to the file failed: on a full disk what the file could
+        not take, on a broken one whatever was still to be written back."""
+        if failure == BROKEN:
+            return self.power_loss()
+        lost = self.files[name].lose_unsynced(self._scheduler.now_us, self._stream) if name in self.files else None
+        return [] if lost is None else [(name, lost)]
+
+    def power_loss(self, torn: bool = False) -> list[tuple[str, dict[str, Any]]]:
+        """The power fails: what was lost, by file, in the order of the names.
+
+        torn: everything had been written back but the last write to each log, of which half had.
+        """
+        losses = []
+        for name in sorted(self.files):
+            file = self.files[name]
+            if torn and isinstance(file, LogFile):
+                lost = file.tear(self._scheduler.now_us)
+            else:
+                lost = file.lose_unsynced(self._scheduler.now_us, self._stream)
+            if lost is not None:
+                losses.append((name, lost))
+        return losses
+
+    def recover(self) -> list[tuple[str, dict[str, Any]]]:
+        """Cut every log at its first damaged entry: what was lost, by file, in the order of the names."""
+        losses = []
+        for name in sorted(self.files):
+            file = self.files[name]
+            lost = file.cut_damage() if isinstance(file, LogFile) else None
+            if lost is not None:
+                losses.append((name, lost))
+        return losses
+
+    def wipe(self) -> list[tuple[str, dict[str, Any]]]:
+        """The disk is replaced by an empty one: what was lost, by file, in the order of the names."""
+        losses: list[tuple[str, dict[str, Any]]] = []
+        for name in sorted(self.files):
+            file = self.files[name]
+            if isinstance(file, LogFile):
+                losses.append((name, {"from_offset": 0, "end_offset": file.end_offset, "wiped": True}))
+            else:
+                losses.append((name, {"wiped": True}))
+        self.files.clear()
+        return losses

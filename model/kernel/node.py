@@ -8,6 +8,11 @@ before it learns better, or the messages that wait in its sockets: which, is dra
 
 A slow node takes a while for each message: they wait for it in order. Its timers are not slowed.
 
+A process whose disk fails ends at its first write, as Kafka's and ZooKeeper's do: a broker whose only log directory
+is gone halts (LogManager.handleLogDirFailure), a Raft replica that cannot write meets its fatal fault handler, and a
+ZooKeeper server that cannot log takes that for unrecoverable. Nobody restarts it before the disk is mended: in truth a
+supervisor does, in vain.
+
 Each node has two clocks: the monotonic one is the simulation's, the wall clock is `wall_offset_us` away from it.
 """
 
@@ -15,10 +20,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from fencepost.model.kernel.disk import Disk
+from fencepost.model.kernel.disk import BROKEN, Disk
 from fencepost.model.kernel.network import Connection, Network, Reply
 from fencepost.model.kernel.scheduler import CALLBACK, Timer
 from fencepost.model.kernel.simulation import Simulation
+
+
+#: Within this time a process ends whose disk has failed; answers may still leave the host before.
+HALT_US = 4_000
 
 
 class Node:
@@ -45,6 +54,8 @@ class Node:
         self.waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] | None = None
         self.backlog: list[Timer] = []
         self.handlers: dict[type, Callable[[Any, Reply], None]] = {}
+        self._disk_has_failed = False
+        self.disk.on_failure = self._on_disk_failure
         network.add(self)
 
     # --- time -----------------------------------------------------------------------------------------------------
@@ -72,6 +83,7 @@ class Node:
         self.incarnation += 1
         self.running = True
         self.powered = True
+        self._disk_has_failed = False
         self.observe("node-started", incarnation=self.incarnation)
         self.on_start()
 
@@ -83,15 +95,25 @@ class Node:
         """The process ends on its own; for peers this looks like `kill`."""
         self._stop("shutdown")
 
-    def power_off(self) -> None:
-        """The power fails: peers are told nothing, and what was not synced is lost."""
+    def power_off(self, torn: bool = False) -> None:
+        """The power fails: peers are told nothing, and what was not synced is lost; `torn`: in the middle of a write,
+        and what had been written before it is not lost."""
         if self.running:
             self._stop("power-loss")
         elif not self.powered:
             return
         self.powered = False
-        for file, lost in self.disk.power_loss():
-            self.observe("disk-lost", key=file, value=lost)
+        self._observe_lost(self.disk.power_loss(torn))
+
+    def lose_disk(self) -> None:
+        """The host fails for good; another one with an empty disk takes its place, and is off."""
+        self.power_off()
+        self._observe_lost(self.disk.wipe())
+
+    def lose_log_directory(self) -> None:
+        """The log directory is gone from under the process, and with it what was still to be written back: the process
+        ends."""
+        self._end_by_disk("log directory", BROKEN)
 
     def pause(self) -> None:
         """Stop handling anything; harmless when paused or not running."""
@@ -148,6 +170,25 @@ class Node:
         self.handlers.clear()
         self.observe("node-stopped", value={"how": how})
         self.network.node_stopped(self, reset=how != "power-loss")
+        self.disk.forget_callers()
+        self._observe_lost(self.disk.recover())
+
+    def _on_disk_failure(self, file: str) -> None:
+        if not self._disk_has_failed:
+            self._disk_has_failed = True
+            soon_us = self.simulation.streams(f"node {self.node_id}").below(HALT_US)
+            self.schedule(soon_us, self._end_by_disk, file, self.disk.failure)
+
+    def _end_by_disk(self, file: str, failure: str) -> None:
+        """The process ends, for a write to the file has failed. Harmless when it does not run."""
+        if self.running:
+            self.observe("disk-failed", key=file, value={"failure": failure})
+            self.kill()
+            self._observe_lost(self.disk.lose_failed(file, failure))
+
+    def _observe_lost(self, losses: list[tuple[str, dict[str, Any]]]) -> None:
+        for file, lost in losses:
+            self.observe("disk-lost", key=file, value=lost)
 
     def on_start(self) -> None:
         """Build the volatile components from what is on disk."""

@@ -54,6 +54,14 @@ class ZooKeeperServer(Node):
         peer = self.peer
         return peer is not None and peer.leader is not None and peer.service.upstream is peer.leader
 
+    @property
+    def established_epoch(self) -> int | None:
+        """The epoch in which it serves clients as leader or follower; None while it does not."""
+        peer = self.peer
+        if peer is None or peer.service.upstream is None:
+            return None
+        return peer.storage.current_epoch
+
     def begin_controlled_shutdown(self) -> None:
         """What SIGTERM does: a server just ends."""
         if self.running and not self.paused:

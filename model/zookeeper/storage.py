@@ -75,6 +75,12 @@ class Storage:
         return self._log.entries[-1].zxid if self._log.entries else self.base_zxid
 
     @property
+    def synced_zxid(self) -> int:
+        """The last transaction that is durable."""
+        durable = self._log.synced_end_offset - self._log.start_offset
+        return self._log.entries[durable - 1].zxid if 0 < durable <= len(self._log.entries) else self.base_zxid
+
+    @property
     def base_zxid(self) -> int:
         """Transactions up to this one are only in the snapshot."""
         return self._base.value

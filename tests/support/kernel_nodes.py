@@ -45,5 +45,11 @@ def two_nodes(seed: int = 1, **physics: int) -> tuple[Simulation, Network, EchoN
     return simulation, network, one, two
 
 
+def stall_disk(node: Node, duration_us: int) -> None:
+    """No fsync of the node that is called from now on is done before `duration_us` have passed."""
+    node.disk.stall()
+    node.scheduler.schedule(duration_us, node.disk.end_stall)
+
+
 def kinds(node: EchoNode) -> list[tuple[str, Any]]:
     return [(kind, number) for kind, number, _ in node.seen]
