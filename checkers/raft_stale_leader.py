@@ -18,8 +18,8 @@ from fencepost.histories.event import FAULT, Event
 
 RULE = "StaleLeaderBoundedTime"
 
-#: Faults that slow a node's disk, and faults that move its wall clock.
-DISK_FAULTS = frozenset({"disk-stall", "slow-disk"})
+#: Faults that hold up a node's fsyncs, on which its Raft thread waits, and faults that move its wall clock.
+DISK_FAULTS = frozenset({"stalled-disk", "slow-fsync"})
 CLOCK_FAULTS = frozenset({"clock-skew", "clock-jump", "clock-drift"})
 #: The fetch time-out where the header does not say: Kafka's default.
 DEFAULT_FETCH_TIMEOUT_US = 2_000_000
@@ -106,6 +106,8 @@ class StaleLeader(Findings):
         leader.exempt_until_us = self._stalled_until_us.get(node, 0)
 
     def _on_fault(self, event: Event) -> None:
+        if event.f == "heal":
+            self._end_stalls(event.time_us)
         if event.error is not None or event.f not in DISK_FAULTS | CLOCK_FAULTS:
             return
         value = event.value or {}
@@ -119,10 +121,19 @@ class StaleLeader(Findings):
                 self._clock_moved[node] = max(until_us, self._clock_moved.get(node, 0))
                 self._leaders.pop(node, None)
                 continue
-            until_us = event.time_us + value.get("duration_us", 0)
+            # The last fsync may begin just before the end.
+            until_us = event.time_us + value.get("duration_us", 0) + value.get("delay_us", 0)
             self._stalled_until_us[node] = max(until_us, self._stalled_until_us.get(node, 0))
             if leader is not None:
                 leader.exempt_until_us = max(leader.exempt_until_us, until_us)
+
+    def _end_stalls(self, now_us: int) -> None:
+        """Disks are as they were; what was held up is done."""
+        for node, until_us in self._stalled_until_us.items():
+            self._stalled_until_us[node] = min(until_us, now_us)
+        for leader in self._leaders.values():
+            if leader.exempt_until_us < FOREVER_US:
+                leader.exempt_until_us = min(leader.exempt_until_us, now_us)
 
     def _judge(self, event: Event, node: int, leader: Leadership) -> None:
         """Whether the leader was still in time when this event happened."""

@@ -7,6 +7,7 @@ what led to it: faults at the nodes concerned, what their disks lost, and who ca
 from collections.abc import Sequence
 from typing import Any
 
+from fencepost.harness.fault_words import disk_loss_words
 from fencepost.harness.words import NodeNames, count, joined, seconds
 from fencepost.histories.event import FAULT, Event
 from fencepost.nemesis.kinds import KINDS
@@ -166,11 +167,7 @@ class Explainer:
             return f"{who} cut its log of {turn.key} from {value['old_end_offset']} to {value['end_offset']} {when}"
         if turn.f == "coordinator-loaded":
             return f"{who} became the coordinator of {turn.key} in epoch {epochs.get('coordinator_epoch')} {when}"
-        file = str(turn.key).partition("/")[0]
-        if "from_offset" in value:
-            lost = count(int(value["end_offset"]) - int(value["from_offset"]), "unsynced record")
-            return f"{who} lost {lost} of {file}, from offset {value['from_offset']} on, with its power {when}"
-        return f"{who} lost what it had not synced of {file} with its power {when}"
+        return disk_loss_words(value, who, str(turn.key).partition("/")[0], when)
 
 
 _TURNS = ("controller-claimed", "zk-session-expired", "leader-start", "log-truncate", "coordinator-loaded", "disk-lost")

@@ -40,7 +40,8 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "",
         "The power failed, or the disk, and this, not yet synced, is gone. `wiped: true`: what had been synced is gone "
         "as well, for the disk was replaced or a checksum does not fit. `torn: true`: only the last write is gone, of "
-        "which half was written. `damaged: true`: recovery cut the log at a record whose checksum does not fit.",
+        "which half was written. `damaged: true`: recovery cut the log at a record whose checksum does not fit. "
+        "failure: as in `disk-failed`.",
     ),
     "disk-failed": (
         "the file, as in `disk-lost`, or `log directory`",

@@ -24,9 +24,9 @@ class DiskFaults:
         """The brokers whose processes run, by node id."""
         raise NotImplementedError
 
-    def slow_disk(self, node_id: int, latency_us: int) -> None:
+    def slow_disk(self, node_id: int, delay_us: int) -> None:
         """Let every fsync of the node take that much longer, or as long again (a negative number)."""
-        self.node(node_id).disk.slowdown_us += latency_us
+        self.node(node_id).disk.slowdown_us += delay_us
 
     def stall_disk(self, node_id: int) -> None:
         """Hold the node's fsyncs back; stalls add up."""
@@ -53,36 +53,24 @@ class DiskFaults:
         """The host loses power in the middle of a write: what had been written before it survives."""
         self.node(node_id).power_off(torn=True)
 
-    def wipe_disk(self, node_id: int) -> str | None:
-        """The host is replaced by one with an empty disk, and is off; None, or why that is not done: committed data
-        could be lost with it."""
-        danger = self.last_copy_on(node_id, None)
-        if danger is None:
-            self.node(node_id).lose_disk()
-        return danger
+    def wipe_disk(self, node_id: int) -> None:
+        """The host is replaced by one with an empty disk, and is off."""
+        self.node(node_id).lose_disk()
 
-    def corrupt_record(self, node_id: int, file: str | None, number: int) -> tuple[str, int] | str:
-        """A bit flips on the node's disk, in a log's record: which log (by its name without the topic id; None: any)
-        and which record is told by a random number. Returns the log's name and the offset, or why it is not done."""
+    def logs_on(self, node_id: int) -> list[str]:
+        """The logs with records on the node's disk, sorted."""
         files = self.node(node_id).disk.files
-        logs = [name for name in sorted(files) if file in (None, name.partition("/")[0])
-                and isinstance(log := files[name], LogFile) and log.entries]
-        if not logs:
-            return f"node {node_id} has no record there"
-        name = logs[number % len(logs)]
-        danger = self.last_copy_on(node_id, name)
-        if danger is not None:
-            return danger
-        log = files[name]
-        assert isinstance(log, LogFile)
-        offset = log.start_offset + number // len(logs) % len(log.entries)
-        log.damage(offset)
-        return name, offset
+        return [name for name in sorted(files) if isinstance(log := files[name], LogFile) and log.entries]
 
-    def last_copy_on(self, node_id: int, file: str | None) -> str | None:
-        """Why what is committed could be lost with this file, or (None) with all that is on the node's disk; None where
+    def corrupt_record(self, node_id: int, log: str, number: int) -> None:
+        """A bit flips on the node's disk, in one record of the log; which record is told by a random number."""
+        file = self.node(node_id).disk.log(log)
+        file.damage(file.start_offset + number % len(file.entries))
+
+    def last_copy_on(self, node_id: int, log: str | None) -> str | None:
+        """Why what is committed could be lost with this log, or (None) with all that is on the node's disk; None where
         others hold it. It is found out by looking at their disks."""
-        logs = [name for name in sorted(self.node(node_id).disk.files) if "/" in name and file in (None, name)]
+        logs = [name for name in self.logs_on(node_id) if "/" in name and log in (None, name)]
         return next((danger for name in logs if (danger := self._last_copy_of(node_id, name)) is not None), None)
 
     def _last_copy_of(self, node_id: int, log: str) -> str | None:

@@ -42,10 +42,10 @@ class KRaftCluster(SimulatedCluster):
             "raft-leader": [n.node_id for n in running if n.raft is not None and n.raft.is_leader],
         }
 
-    def last_copy_on(self, node_id: int, file: str | None) -> str | None:
+    def last_copy_on(self, node_id: int, log: str | None) -> str | None:
         """See `DiskFaults`. A controller's metadata, and its vote, are held by all others if each of them follows in
         the leader's epoch and has synced all that this one ever wrote."""
-        if node_id in self.controllers and file in (None, LOG_FILE):
+        if node_id in self.controllers and log in (None, LOG_FILE):
             leading = [self.nodes[other].raft for other in self.controllers if other != node_id]
             leader = next((raft for raft in leading if raft is not None and raft.is_leader), None)
             own = self.nodes[node_id].disk.log(LOG_FILE)
@@ -54,4 +54,4 @@ class KRaftCluster(SimulatedCluster):
                 or raft.log.synced_end_offset < own.end_offset for raft in leading
             ):
                 return f"node {node_id} leads the quorum or may have the last copy of its metadata"
-        return super().last_copy_on(node_id, file)
+        return super().last_copy_on(node_id, log)

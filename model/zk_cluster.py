@@ -94,10 +94,10 @@ class ZkCluster(SimulatedCluster):
         controller.slow_down(delay_us)
         return True
 
-    def last_copy_on(self, node_id: int, file: str | None) -> str | None:
+    def last_copy_on(self, node_id: int, log: str | None) -> str | None:
         """See `DiskFaults`. A server's transactions are held by all others if each of them leads or follows in one
         epoch and has synced all that this one ever wrote."""
-        if node_id in self.ensemble and file in (None, LOG_FILE):
+        if node_id in self.ensemble and log in (None, LOG_FILE):
             own = self.ensemble[node_id].disk.log(LOG_FILE)
             last_zxid = own.entries[-1].zxid if own.entries else 0
             others = [server for server in self.ensemble.values() if server.node_id != node_id]
@@ -106,7 +106,7 @@ class ZkCluster(SimulatedCluster):
                 server.peer is None or server.peer.storage.synced_zxid < last_zxid for server in others
             ):
                 return f"server {node_id} leads the ensemble or may have the last copy of its transactions"
-        return super().last_copy_on(node_id, file)
+        return super().last_copy_on(node_id, log)
 
     def header(self) -> dict[str, Any]:
         """What checkers need to know about the run."""

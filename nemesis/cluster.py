@@ -86,6 +86,39 @@ class Cluster(Protocol):
     def slow_controller(self, node_id: int, delay_us: int) -> bool:
         """Slow the node's ZooKeeper-mode controller down by so much for each event; False where it has none."""
 
+    def slow_disk(self, node_id: int, delay_us: int) -> None:
+        """Let each fsync of the node take that much longer, or as long again (a negative number)."""
+
+    def stall_disk(self, node_id: int) -> None:
+        """Let no fsync of the node return; stalls add up."""
+
+    def release_disk(self, node_id: int) -> None:
+        """Take one stall back."""
+
+    def fail_disk(self, node_id: int, failure: str) -> None:
+        """Let no write of the node succeed, for its disk is `full` or `broken`; the process ends at the next one."""
+
+    def mend_disk(self, node_id: int) -> None:
+        """Let writes succeed again; a process that has ended is not started."""
+
+    def lose_log_directory(self, node_id: int) -> None:
+        """Take the node's log directory away until the disk is mended; the process ends."""
+
+    def power_off_in_write(self, node_id: int) -> None:
+        """The host loses power in the middle of a write; what had been written before it survives."""
+
+    def logs_on(self, node_id: int) -> list[str]:
+        """The logs with records on the node's disk, sorted: `orders-0/<topic id>`, `__cluster_metadata-0`, ..."""
+
+    def last_copy_on(self, node_id: int, log: str | None) -> str | None:
+        """Why committed data could be lost with that log, or (None) with the whole disk; None where it could not."""
+
+    def corrupt_record(self, node_id: int, log: str, number: int) -> None:
+        """Flip a bit in one record of the log, which record is told by a random number."""
+
+    def wipe_disk(self, node_id: int) -> None:
+        """The host loses power, and its disk is replaced by an empty one."""
+
     def cut(self, source: int, destination: int) -> None:
         """Let nothing pass from source to destination; cuts of one link add up."""
 

@@ -65,6 +65,7 @@ class Fault:
     direction: str | None = None
     name: str | None = None
     delay_us: int | None = None
+    file: str | None = None
     latency_us: int | None = None
     period_us: int | None = None
     loss_per_mille: int | None = None

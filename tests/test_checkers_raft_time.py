@@ -94,7 +94,7 @@ def test_after_a_pause_the_leader_owes_again():
 def test_a_disk_stall_counts_as_a_pause(resigned_ms, rules):
     history = WrittenHistory()
     history.state(1, "leader", 5, at_us=0)
-    history.fault("disk-stall", {"nodes": [1], "duration_us": 2_000 * MS}, at_us=100 * MS)
+    history.fault("stalled-disk", {"nodes": [1], "duration_us": 2_000 * MS}, at_us=100 * MS)
     history.state(1, "resigned", 5, leader=1, at_us=resigned_ms * MS)
     assert history.rules() == rules
 

@@ -108,7 +108,7 @@ def test_seconds():
 
 def test_checkers_want_only_what_the_vocabulary_has():
     known = {*OBSERVATIONS, *OPERATIONS, *FAULT_EVENTS}
-    faults_to_come = {"disk-stall", "slow-disk", "clock-skew", "clock-jump", "clock-drift"}
+    faults_to_come = {"stalled-disk", "slow-fsync", "clock-skew", "clock-jump", "clock-drift"}
     for checker in build_checkers({"mode": "kraft", "voters": [1], "brokers": [1]}):
         assert checker.consumes is not None
         assert checker.consumes <= known | faults_to_come, checker.name

@@ -27,7 +27,7 @@ def followers(live: LiveCluster) -> list[int]:
     return [broker for broker in (1, 2, 3) if broker != live.leader()]
 
 
-# --- the kernel ---------------------------------------------------------------------------------------------------------
+# --- the kernel -------------------------------------------------------------------------------------------------------
 
 def test_a_slow_disk_takes_longer_until_it_is_quick_again():
     simulation, _, one, _ = two_nodes(fsync_latency_us=1_000, jitter=0)
@@ -122,7 +122,7 @@ def test_damage_that_was_truncated_away_is_gone():
     assert log.entries == ["a", "b", "C"]
 
 
-# --- brokers ------------------------------------------------------------------------------------------------------------
+# --- brokers ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("failure", [FULL, BROKEN])
 def test_a_leader_that_cannot_write_answers_so_and_halts(live: LiveCluster, failure: str):
@@ -189,7 +189,8 @@ def test_a_wiped_broker_comes_back_empty_and_catches_up(live: LiveCluster):
     live.produce("a", "b")
     live.run(200 * MS)
     leader = live.leader()
-    assert live.cluster.wipe_disk(leader) is None
+    assert live.cluster.last_copy_on(leader, None) is None
+    live.cluster.wipe_disk(leader)
     assert not live.cluster.is_running(leader)
     assert live.cluster.nodes[leader].disk.files == {}
     live.run(3 * SECOND)
@@ -205,31 +206,34 @@ def test_the_last_copy_of_a_partition_is_neither_wiped_nor_damaged(live: LiveClu
     for follower in followers(live):
         live.cluster.kill(follower)
     live.run(3 * SECOND)
-    assert live.cluster.wipe_disk(leader) == f"node {leader} may have the last copy of orders-0"
-    assert live.cluster.corrupt_record(leader, "orders-0", 0) == f"node {leader} may have the last copy of orders-0"
-    assert live.cluster.is_running(leader)
+    (log,) = [log for log in live.cluster.logs_on(leader) if log.startswith("orders-0/")]
+    for lost_log in (None, log):
+        assert live.cluster.last_copy_on(leader, lost_log) == f"node {leader} may have the last copy of orders-0"
 
 
-# --- the quorum, and the ensemble ---------------------------------------------------------------------------------------
+# --- the quorum, and the ensemble -------------------------------------------------------------------------------------
 
 def test_a_wiped_voter_comes_back_and_follows(live: LiveCluster):
     (leader,) = live.cluster.roles()["raft-leader"]
-    assert live.cluster.wipe_disk(leader) == f"node {leader} leads the quorum or may have the last copy of its metadata"
+    assert live.cluster.last_copy_on(leader, None) == (
+        f"node {leader} leads the quorum or may have the last copy of its metadata")
     voter, other = [node for node in live.cluster.controllers if node != leader]
-    assert live.cluster.wipe_disk(voter) is None
-    assert "last copy" in str(live.cluster.wipe_disk(other)), "one at a time"
+    assert live.cluster.last_copy_on(voter, None) is None
+    live.cluster.wipe_disk(voter)
+    assert "last copy" in str(live.cluster.last_copy_on(other, None)), "one at a time"
     live.cluster.start_node(voter)
     live.run(3 * SECOND)
     raft = live.cluster.nodes[voter].raft
-    assert raft is not None and raft.leader_id == leader
+    assert raft is not None
+    assert raft.leader_id == leader
     assert live.cluster.last_copy_on(other, None) is None, "it has caught up"
 
 
 def test_a_damaged_metadata_log_is_cut_and_filled_again(live: LiveCluster):
     (leader,) = live.cluster.roles()["raft-leader"]
     voter = next(node for node in live.cluster.controllers if node != leader)
-    name, offset = live.cluster.corrupt_record(voter, LOG_FILE, 3)
-    assert (name, offset) == (LOG_FILE, 3)
+    assert live.cluster.last_copy_on(voter, LOG_FILE) is None
+    live.cluster.corrupt_record(voter, LOG_FILE, 3)
     end_offset = live.cluster.nodes[voter].disk.log(LOG_FILE).end_offset
     live.cluster.kill(voter)
     assert live.cluster.nodes[voter].disk.log(LOG_FILE).end_offset == 3
@@ -252,10 +256,12 @@ def test_a_wiped_zookeeper_server_comes_back_and_follows():
     live.create_topic()
     live.run(SECOND)
     (leader,) = live.cluster.roles()["zookeeper-leader"]
-    assert "last copy" in str(live.cluster.wipe_disk(leader))
+    assert "last copy" in str(live.cluster.last_copy_on(leader, None))
     server = next(node for node in live.cluster.zookeepers if node != leader)
-    assert live.cluster.wipe_disk(server) is None
-    assert all("last copy" in str(live.cluster.wipe_disk(node)) for node in live.cluster.zookeepers if node != server)
+    assert live.cluster.last_copy_on(server, None) is None
+    live.cluster.wipe_disk(server)
+    others = [node for node in live.cluster.zookeepers if node != server]
+    assert all("last copy" in str(live.cluster.last_copy_on(node, None)) for node in others)
     live.cluster.start_node(server)
     live.run(3 * SECOND)
     assert live.cluster.ensemble[server].established_epoch == live.cluster.ensemble[leader].established_epoch

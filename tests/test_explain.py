@@ -180,3 +180,51 @@ def test_a_log_that_was_cut_led_to_it():
         "broker 3 cut its log of orders-0 from 39 to 30 at 1.000 s",
         "broker 3 cut its log of orders-0 from 29 to 20 at 1.000 s"]
     assert explainer.because(2_000_000, 1, "orders-1", []) == []
+
+
+def disk_line(f, value, **fields):
+    """What an explanation says of one event about the disk of broker 2."""
+    recorder = Recorder()
+    if f == "disk-lost":
+        recorder.observe(5_000_000, f, 2, fields.get("key", "orders-0/x"), value, None, None)
+    else:
+        recorder.fault(5_000_000, f, 2, {"fault": 0, "nodes": [2], "duration_us": 1_000_000, **value})
+    (line,) = Explainer(HEADER, [*recorder.events, *history().events[-1:]]).because(
+        9_000_000, 2, fields.get("about", "orders-0"), ())
+    return line
+
+
+@pytest.mark.parametrize(("kind", "value", "words"), [
+    ("slow-fsync", {"delay_us": 20_000}, "every fsync of broker 2 took 20 ms longer from 5.000 s to 6.000 s"),
+    ("stalled-disk", {}, "no fsync of broker 2 returned from 5.000 s to 6.000 s"),
+    ("full-disk", {}, "the disk of broker 2 was full from 5.000 s to 6.000 s"),
+    ("io-error", {}, "every write to the disk of broker 2 failed from 5.000 s to 6.000 s"),
+    ("log-directory-gone", {}, "the log directory of broker 2 was gone from 5.000 s to 6.000 s"),
+    ("torn-tail", {}, "broker 2 lost power in the middle of a write and was away from 5.000 s to 6.000 s"),
+    ("wiped-disk", {}, "broker 2 was replaced, by a host with an empty disk, and was away from 5.000 s to 6.000 s"),
+    ("corrupted-record", {"log": "orders-0/x"},
+     "a bit was flipped in a record of orders-0/x on the disk of broker 2 from 5.000 s to 6.000 s"),
+])
+def test_disk_faults_in_words(kind, value, words):
+    assert disk_line(kind, value) == words
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ({}, "broker 2 lost 2 unsynced records of orders-0, from offset 7 on, with its power at 5.000 s"),
+    ({"failure": "full"},
+     "broker 2 lost 2 unsynced records of orders-0, from offset 7 on, for its disk was full at 5.000 s"),
+    ({"torn": True},
+     "broker 2 lost 2 records of orders-0, from offset 7 on, which it was just writing, with its power at 5.000 s"),
+    ({"wiped": True}, "broker 2 lost 2 records of orders-0, from offset 7 on, with its disk at 5.000 s"),
+    ({"damaged": True, "wiped": True},
+     "broker 2 cut 2 records of orders-0, from offset 7 on, for a checksum did not fit at 5.000 s"),
+])
+def test_what_a_disk_lost_in_words(value, words):
+    assert disk_line("disk-lost", {"from_offset": 7, "end_offset": 9, **value}) == words
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ({"wiped": True}, "broker 2 lost quorum-state with its disk at 5.000 s"),
+    ({"lost": "1", "kept": "0"}, "broker 2 lost what it had not synced of quorum-state with its power at 5.000 s")])
+def test_what_a_disk_lost_of_small_files_in_words(value, words):
+    assert disk_line("disk-lost", value, key="quorum-state", about=None) == words

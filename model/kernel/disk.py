@@ -302,10 +302,9 @@ class Disk:
     def lose_failed(self, name: str, failure: str) -> list[tuple[str, dict[str, Any]]]:
         """What a process loses that has ended because a write to the file failed: on a full disk what the file could
         not take, on a broken one whatever was still to be written back."""
-        if failure == BROKEN:
-            return self.power_loss()
-        lost = self.files[name].lose_unsynced(self._scheduler.now_us, self._stream) if name in self.files else None
-        return [] if lost is None else [(name, lost)]
+        names = sorted(self.files) if failure == BROKEN else [name] if name in self.files else []
+        losses = [(each, self.files[each].lose_unsynced(self._scheduler.now_us, self._stream)) for each in names]
+        return [(each, {**lost, "failure": failure}) for each, lost in losses if lost is not None]
 
     def power_loss(self, torn: bool = False) -> list[tuple[str, dict[str, Any]]]:
         """The power fails: what was lost, by file, in the order of the names.

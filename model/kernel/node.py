@@ -25,7 +25,6 @@ from fencepost.model.kernel.network import Connection, Network, Reply
 from fencepost.model.kernel.scheduler import CALLBACK, Timer
 from fencepost.model.kernel.simulation import Simulation
 
-
 #: Within this time a process ends whose disk has failed; answers may still leave the host before.
 HALT_US = 4_000
 
