@@ -74,8 +74,8 @@ FIELDS: dict[str, Field] = {
     "delay_us": _microseconds("how much longer each thing takes", _DELAYS_US),
     "file": Field(
         "the name of a log", lambda value: isinstance(value, str) and bool(value),
-        "a topic-partition (`orders-0`), `__cluster_metadata-0` or `zookeeper-log`", ("orders-0", "__cluster_metadata-0"),
-        recorded=False),
+        "a topic-partition (`orders-0`), `__cluster_metadata-0` or `zookeeper-log`",
+        ("orders-0", "__cluster_metadata-0"), recorded=False),
     "latency_us": _microseconds("how much longer each message is on its way", _DELAYS_US),
     "period_us": _microseconds("after that time it begins anew", (1_000_000, 300_000, 50_000), low=1_000),
     "loss_per_mille": Field(
