@@ -173,7 +173,8 @@ def _calls(question: Question, budget: _Watched, watch: Watch) -> list[Call]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """All that a history is read into is kept: to look for garbage in it again and again costs half of the time."""
+    """All that a history is read into is kept, and all that is inferred from it: to look for garbage in these again and
+    again costs half of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -201,13 +202,17 @@ def _linearizability(question: Question, calls: list[Call], budget: _Watched) ->
         operations = _reading(question, lambda: read(calls))
     analysis = linearizable(operations, model, per_key=not whole, budget=budget, engine=question.engine)
     data, words = analysis.to_json(), analysis.explain() if question.explain else analysis.words()
-    return {**data, "words": words, "operations": len(calls), "judged": analysis.operations}
+    left_out = len(calls) - analysis.operations
+    notes = [f"{left_out} of {len(calls)} operations prove nothing and are left out: they failed, or nobody knows what "
+             "they read"] if left_out else []
+    return {**data, "words": words, "operations": len(calls), "judged": analysis.operations, "notes": notes}
 
 
 def _anomalies(
     question: Question, calls: list[Call], options: dict[str, Any], budget: _Watched
 ) -> dict[str, Any]:
-    report = _reading(question, lambda: _anomaly_models()[question.model].analyse(calls, **options, budget=budget))
+    with _uncollected():
+        report = _reading(question, lambda: _anomaly_models()[question.model].analyse(calls, **options, budget=budget))
     data = report.to_json()
     anomalies = data.pop("anomalies")
     return {

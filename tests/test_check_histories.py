@@ -13,7 +13,7 @@ from fencepost.checkers.linearizability import compiled
 from fencepost.checkers.linearizability.budget import Exhausted
 from fencepost.harness.budget import WallBudget, resident_bytes
 from fencepost.harness.judge import Question, Watch, contracts, judge
-from fencepost.histories.formats import write_json_lines
+from fencepost.histories.formats import read_operations, write_json_lines
 from fencepost.histories.operations import HistoryOp
 
 ENSEMBLE = HISTORIES / "zookeeper" / "ensemble-of-3.jsonl.gz"
@@ -268,3 +268,34 @@ def test_a_missing_history_is_one_line(fencepost: Command) -> None:
     code, _, err = fencepost("check")
     assert (code, err.count("\n")) == (254, 1)
     assert "Missing argument 'RUN_DIR|HISTORY|-'" in err
+
+
+def test_a_converted_history_is_the_same_history(fencepost: Command, history: Path, tmp_path: Path) -> None:
+    history.write_text(BAD)
+    edn, back = tmp_path / "other.edn", tmp_path / "back.jsonl"
+    assert fencepost("convert", history, "--to", "edn", "-o", edn)[0] == 0
+    assert edn.read_text().startswith("{:index 0")
+    assert fencepost("convert", edn, "--to", "jsonl", "-o", back)[0] == 0
+    operations = [[operation._replace(line=0) for operation in read_operations(path)] for path in (history, edn, back)]
+    assert operations[0] == operations[1] == operations[2]
+    assert fencepost("convert", back, "--to", "edn")[1] == edn.read_text()
+    code, _, err = fencepost("convert", history, "--to", "edn", "-o", edn)
+    assert (code, "there is such a file" in err) == (254, True)
+
+
+def test_what_cannot_be_converted_leaves_no_file(fencepost: Command, history: Path, tmp_path: Path) -> None:
+    history.write_text(GOOD + "{torn")
+    code, _, err = fencepost("convert", history, "--to", "edn", "-o", tmp_path / "other.edn")
+    assert (code, len(err.splitlines())) == (254, 1)
+    code, _, err = fencepost("convert", history, "--to", "edn", "-o", tmp_path / "nowhere" / "h.edn")
+    assert (code, "cannot be written" in err) == (255, True)
+    assert [path.name for path in tmp_path.iterdir()] == [history.name]
+
+
+def test_operations_that_prove_nothing_are_counted(fencepost: Command, history: Path) -> None:
+    history.write_text(GOOD)
+    assert "left out" not in fencepost("check", history, "--model", "register")[1]
+    history.write_text(GOOD + "".join(
+        f"{{:process 9, :type :{type_}, :f :write, :value 7}}\n" for type_ in ("invoke", "fail")))
+    code, out, _ = fencepost("check", history, "--model", "register")
+    assert (code, "operations prove nothing and are left out" in out) == (0, True)

@@ -10,6 +10,8 @@ from command_line import in_process
 from fencepost.harness.cli import entry
 from fencepost.histories.errors import StoreError
 
+COMMANDS = ("run", "campaign", "replay", "shrink", "check", "convert", "compare", "bugs", "soak")
+
 
 @pytest.fixture
 def fencepost(monkeypatch, capsys, tmp_path):
@@ -21,11 +23,11 @@ def fencepost(monkeypatch, capsys, tmp_path):
 def test_help(fencepost):
     code, out, _ = fencepost("--help")
     assert code == 0
-    for command in ("run", "campaign", "replay", "shrink", "check", "compare", "bugs", "soak"):
+    for command in COMMANDS:
         assert f"  {command} " in out
 
 
-@pytest.mark.parametrize("command", ["run", "campaign", "replay", "shrink", "check", "compare", "bugs", "soak"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_commands(fencepost, command):
     code, out, _ = fencepost(command, "--help")
     assert code == 0

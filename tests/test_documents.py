@@ -88,7 +88,8 @@ def test_a_configuration_as_the_how_to_gives_it(tmp_path: Path, command: Command
 def test_a_history_as_the_how_to_writes_it(tmp_path: Path, command: Command) -> None:
     page = ROOT / "docs" / "how-to" / "check-your-own-history.md"
     (tmp_path / "history.jsonl").write_text(page.read_text().split("```json\n")[1].split("```")[0])
-    shown, listed, initial, *others = examples(page)
+    converted, shown, listed, initial, *others = examples(page)
+    assert command(*converted.arguments)[0] == 0
     code, output, _ = command(*shown.arguments)
     assert code == 1
     assert shown.shown in words(output)

@@ -226,7 +226,7 @@ class TestBudget:
     def test_what_is_found_before_the_budget_runs_out_is_reported(self) -> None:
         calls = overlapping("0: append x 1 r x [] r y null", "1: append y 1 r x null")
         assert analyse(calls, budget=WorkBudget(0)).verdict == "unknown"
-        report = analyse(calls, budget=WorkBudget(2 * len(calls)))
+        report = analyse(calls, budget=WorkBudget(6 * len(calls)))
         assert report.kinds == ["internal"]
         assert "not everything was looked at within the limit of" in report.words()
         assert analyse(calls).kinds == ["G2-item", "internal"]

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fencepost.checkers.linearizability.counterexample import Death, plain_value, where
+from fencepost.checkers.linearizability.counterexample import Death, counted, plain_value, where
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Analysis:
             lines.append(
                 f"{where(undecided.part)}undecided within {undecided.reason}: {undecided.placed} of "
                 f"{undecided.operations} operations are placed, {undecided.explored:,} configurations explored")
-        return "\n".join(lines) or f"{self.operations} operations are linearizable"
+        return "\n".join(lines) or f"{counted(self.operations)} {'is' if self.operations == 1 else 'are'} linearizable"
 
     def explain(self) -> str:
         """As `words`, with the whole counterexample of each bad part."""

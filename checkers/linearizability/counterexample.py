@@ -76,7 +76,7 @@ class Death:
     def words(self, part: Hashable = None) -> str:
         """What cannot be placed and why, in one line."""
         operation = self.operation
-        return (f"{where(part)}{_named(operation)} cannot be placed after the {self.returned} operations that returned "
+        return (f"{where(part)}{_named(operation)} cannot be placed after the {counted(self.returned)} that returned "
                 f"before it: {'; '.join(self.reasons) or 'no order of the pending operations allows it'}")
 
     def explanation(self) -> list[str]:
@@ -88,13 +88,18 @@ class Death:
         lines = ["  the operations before it fit together, such as in this order:"]
         left_out = len(self.linearization) - _TOLD
         if left_out > 0:
-            lines.append(f"    ... {left_out} operations, then")
+            lines.append(f"    ... {counted(left_out)}, then")
         lines += [f"    {_named(operation)}" for operation in self.linearization[-_TOLD:]]
         for frontier in self.frontiers:
             lines += _told(frontier)
         if self.more:
             lines.append(f"  and {self.more} more ways, none of which allows it")
         return lines
+
+
+def counted(operations: int) -> str:
+    """So many operations, in words."""
+    return f"{operations} operation{'' if operations == 1 else 's'}"
 
 
 def where(part: Hashable) -> str:

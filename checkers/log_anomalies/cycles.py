@@ -6,13 +6,14 @@ normal, and those of wr edges alone are not. Anti-dependencies are never drawn, 
 log. Cycles are found as those of transactions are (`fencepost.checkers.transactions.cycles`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fencepost.checkers.anomaly_report import Anomaly
 from fencepost.checkers.linearizability.budget import Budget
 from fencepost.checkers.log_anomalies.operations import LogOperation
 from fencepost.checkers.log_anomalies.view import LogView
+from fencepost.checkers.transactions.analysis import metered
 from fencepost.checkers.transactions.cycles import find_cycles
 from fencepost.checkers.transactions.explanation import explain
 from fencepost.checkers.transactions.graph import WR, WW, DependencyGraph, Evidence
@@ -67,9 +68,9 @@ def dependency_cycles(view: LogView, write_dependencies: bool, budget: Budget) -
     operations = [
         operation for operation in view.operations
         if operation.type != FAIL and (operation.sends or operation.polls)]
-    graph = DependencyGraph(operations)
+    graph = DependencyGraph(operations, budget.spend)
     place = {operation.number: node for node, operation in enumerate(operations)}
-    _link_polls(view, graph, operations, place)
+    _link_polls(view, graph, metered(operations, budget), place)
     if write_dependencies:
         _link_sends(view, graph, place)
     graph.link_processes()
@@ -80,7 +81,7 @@ def dependency_cycles(view: LogView, write_dependencies: bool, budget: Budget) -
 
 
 def _link_polls(
-    view: LogView, graph: DependencyGraph, operations: list[LogOperation], place: dict[int, int]
+    view: LogView, graph: DependencyGraph, operations: Iterable[LogOperation], place: dict[int, int]
 ) -> None:
     for node, operation in enumerate(operations):
         for key, records in operation.polls.items():

@@ -16,11 +16,11 @@ _Item = TypeVar("_Item")
 
 
 class Prepared(NamedTuple):
-    """A history that was read: its graph with the data edges, and the anomalies that need no graph."""
+    """A history that was read: its graph with the data edges, and the anomalies that need no graph, by their kinds."""
 
     history: Observations
     graph: DependencyGraph
-    found: Iterable[Anomaly]
+    found: Sequence[Iterable[Anomaly]]
 
 
 def metered(items: Iterable[_Item], budget: Budget) -> Iterator[_Item]:
@@ -51,7 +51,7 @@ def analyse_transactions(
         if real_time:
             graph.link_real_time()
         cycles = (explain(graph, cycle, wording) for cycle in find_cycles(graph, budget))
-        for anomaly in chain(found, cycles):
+        for anomaly in chain(chain.from_iterable(metered(found, budget)), cycles):
             anomalies.append(anomaly)
         notes = history.unwritten()
         if not graph.edges:

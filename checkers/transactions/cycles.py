@@ -100,7 +100,7 @@ class _Component:
     def _plain_cycles(self, kinds: int) -> Iterator[list[int]]:
         adjacency = self._adjacency(kinds)
         effort = Effort(_EFFORT)
-        for component in strong_components(adjacency):
+        for component in strong_components(adjacency, self._budget.spend):
             yield shortest_cycle(_within(adjacency, component), component, effort)
 
     def _single(self) -> Iterator[list[int]]:
@@ -120,7 +120,7 @@ class _Component:
         jumps = [(2 * before, 2 * after + 1) for before, after in self._anti_dependencies()]
         for before, after in jumps:
             doubled[before] = [*doubled.get(before, ()), after]
-        group = {node: place for place, nodes in enumerate(strong_components(doubled)) for node in nodes}
+        group = self._groups(doubled)
         effort = Effort(_EFFORT)
         best: list[int] = []
         for before, after in jumps:
@@ -134,13 +134,18 @@ class _Component:
 
     def _any_cycle(self) -> Iterator[list[int]]:
         adjacency = self._adjacency(WW | WR | RW | self.order)
-        group = {node: place for place, nodes in enumerate(strong_components(adjacency)) for node in nodes}
+        group = self._groups(adjacency)
         on_cycles = [
             (before, after) for before, after in self._anti_dependencies()
             if before in group and group[before] == group.get(after)]
         best = _shortest_return(adjacency, on_cycles)
         if best:
             yield best
+
+    def _groups(self, adjacency: Adjacency) -> dict[int, int]:
+        """By node, the number of the strongly connected component that it is in, for those that are in one."""
+        components = strong_components(adjacency, self._budget.spend)
+        return {node: place for place, nodes in enumerate(components) for node in nodes}
 
     def _adjacency(self, kinds: int) -> Adjacency:
         return {

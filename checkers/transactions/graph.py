@@ -16,6 +16,7 @@ like any other's, for nothing can come after them unless somebody saw them.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from fencepost.checkers.linearizability.pace import Spend, paced, unhurried
 from fencepost.histories.event import OK
 
 WW, WR, RW, PROCESS, REALTIME = 1, 2, 4, 8, 16
@@ -71,9 +72,11 @@ class DependencyGraph:
 
     edges: before -> after -> kinds.
     evidence: of each (before, after, ww or wr or rw), the first that was found.
+    Whatever goes through all of it asks the budget by `spend` on its way, and raises what that raises.
     """
 
-    def __init__(self, transactions: Sequence[Node]) -> None:
+    def __init__(self, transactions: Sequence[Node], spend: Spend = unhurried) -> None:
+        self._spend = spend
         self.transactions = transactions
         self.edges: dict[int, dict[int, int]] = {}
         self.evidence: dict[tuple[int, int, int], Evidence] = {}
@@ -91,7 +94,7 @@ class DependencyGraph:
     def link_processes(self) -> None:
         """Add the process edges."""
         last: dict[Any, int] = {}
-        for node, transaction in enumerate(self.transactions):
+        for node, transaction in enumerate(paced(self.transactions, self._spend)):
             if transaction.process in last:
                 self.link(last[transaction.process], node, PROCESS)
             if transaction.type == OK:
@@ -99,30 +102,31 @@ class DependencyGraph:
 
     def link_real_time(self) -> None:
         """Add the realtime edges."""
-        for before, after in real_time_order(dict(enumerate(self.transactions))):
+        for before, after in paced(real_time_order(dict(enumerate(self.transactions)), self._spend), self._spend):
             self.link(before, after, REALTIME)
 
     def components(self) -> list[list[int]]:
         """The strongly connected components of more than one transaction: where the cycles are."""
-        return strong_components(self.edges)
+        return strong_components(self.edges, self._spend)
 
 
-def strong_components(edges: Mapping[int, Iterable[int]]) -> list[list[int]]:
+def strong_components(edges: Mapping[int, Iterable[int]], spend: Spend = unhurried) -> list[list[int]]:
     """The strongly connected components of more than one node, in a fixed order."""
     import networkx as nx  # here, and not for everybody who imports the checkers: it takes a tenth of a second
 
     graph = nx.DiGraph()
-    graph.add_edges_from([(before, after) for before, out in edges.items() for after in out])
-    return sorted([sorted(found) for found in nx.strongly_connected_components(graph) if len(found) > 1])
+    graph.add_edges_from((before, after) for before, out in paced(edges.items(), spend) for after in out)
+    components = paced(nx.strongly_connected_components(graph), spend)
+    return sorted([sorted(found) for found in components if len(found) > 1])
 
 
-def real_time_order(transactions: Mapping[int, Node]) -> list[tuple[int, int]]:
+def real_time_order(transactions: Mapping[int, Node], spend: Spend = unhurried) -> list[tuple[int, int]]:
     """(before, after) of nodes, the fewest whose paths give: before completed ere after was invoked.
 
     Intervals are closed: what is invoked at the time at which another completes overlaps it.
     """
     moments = []
-    for node, transaction in transactions.items():
+    for node, transaction in paced(transactions.items(), spend):
         moments.append((transaction.call, 0, node))
         if transaction.ret is not None:
             moments.append((transaction.ret, 1, node))
@@ -130,7 +134,7 @@ def real_time_order(transactions: Mapping[int, Node]) -> list[tuple[int, int]]:
     order: list[tuple[int, int]] = []
     frontier: dict[int, None] = {}
     before: dict[int, list[int]] = {}
-    for _, returns, node in moments:
+    for _, returns, node in paced(moments, spend):
         if returns:
             for covered in before.pop(node, ()):
                 frontier.pop(covered, None)

@@ -6,7 +6,6 @@ longest read. Source: Kingsbury and Alvaro, *Elle* (VLDB 2020), and elle.list-ap
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from fencepost.checkers.anomaly_report import Anomaly, AnomalyReport
@@ -50,7 +49,7 @@ def analyse(
     def prepare() -> Prepared:
         history = Observations(transactions(metered(calls, meter), "append"), tuple)
         order = ListOrder(history)
-        return Prepared(history, _graph(order, meter), chain(
+        return Prepared(history, _graph(order, meter), (
             duplicate_elements(order), incompatible_orders(order), dirty_updates(order), aborted_reads(history),
             intermediate_reads(history), internal_inconsistencies(history), future_reads(history),
             lost_updates(history)))
@@ -61,9 +60,9 @@ def analyse(
 def _graph(order: ListOrder, budget: Budget) -> DependencyGraph:
     """The graph with the ww, wr and rw edges."""
     possible = order.history.possible
-    graph = DependencyGraph(possible)
+    graph = DependencyGraph(possible, budget.spend)
     readers: dict[Any, dict[Any, list[int]]] = {}
-    for node, transaction in enumerate(possible):
+    for node, transaction in enumerate(metered(possible, budget)):
         for f, key, value in transaction.operations:
             if f == READ:
                 readers.setdefault(key, {}).setdefault(value[-1:], []).append(node)

@@ -6,7 +6,6 @@ many anti-dependencies cannot be seen. Source: Kingsbury and Alvaro, *Elle* (VLD
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from fencepost.checkers.anomaly_report import Anomaly, AnomalyReport
@@ -50,7 +49,7 @@ def analyse(
     def prepare() -> Prepared:
         history = Observations(transactions(metered(calls, meter), "w"), _seen)
         orders = VersionOrders(history, assumptions)
-        return Prepared(history, _graph(orders, meter), chain(
+        return Prepared(history, _graph(orders, meter), (
             cyclic_versions(orders), aborted_reads(history), intermediate_reads(history),
             internal_inconsistencies(history), future_reads(history), lost_updates(history)))
 
@@ -63,7 +62,7 @@ def _seen(value: Any) -> tuple[Any, ...]:
 
 def _graph(orders: VersionOrders, budget: Budget) -> DependencyGraph:
     """The graph with the wr edges, and the ww and rw edges as far as the order of versions is known."""
-    graph = DependencyGraph(orders.history.possible)
+    graph = DependencyGraph(orders.history.possible, budget.spend)
     readers: dict[Any, dict[Any, list[int]]] = {}
     writers: dict[Any, dict[Any, int]] = {}
     for node, touched in enumerate(orders.touched):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
+from fencepost.checkers.linearizability.pace import Spend, paced, unhurried
 from fencepost.histories.pairing import Call
 
 
@@ -30,8 +31,12 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class Order:
-    """A growing set of demands. Between two values the first decisive reason is kept, else the first."""
+    """A growing set of demands. Between two values the first decisive reason is kept, else the first.
 
+    spend: the budget is asked by it on the way through all of them.
+    """
+
+    spend: Spend = unhurried
     _reasons: dict[tuple[Hashable, Hashable], Because] = field(default_factory=dict)
 
     def add(self, before: Hashable, after: Hashable, because: Because) -> None:
@@ -48,13 +53,13 @@ class Order:
 
         # The nodes are values in tuples, for networkx has no node None, and nil is a value.
         graph = networkx.DiGraph()
-        graph.add_edges_from(((before,), (after,)) for before, after in self._reasons)
+        graph.add_edges_from(((before,), (after,)) for before, after in paced(self._reasons, self.spend))
         tangled: dict[Hashable, int] = {}
-        for number, members in enumerate(networkx.strongly_connected_components(graph)):
+        for number, members in enumerate(paced(networkx.strongly_connected_components(graph), self.spend)):
             if len(members) > 1:
                 tangled.update(dict.fromkeys(members, number))
         found: dict[int, list[Step]] = {}
-        for (before, after), because in self._reasons.items():
+        for (before, after), because in paced(self._reasons.items(), self.spend):
             number = tangled.get((before,), -1)
             if not because.decisive or number < 0 or tangled.get((after,)) != number or number in found:
                 continue

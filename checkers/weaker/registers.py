@@ -9,11 +9,12 @@ Known of the order of values, whatever the contract: the first value comes befor
 order, and a compare-and-set's new value comes right after the expected one.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from fencepost.checkers.linearizability.models.reading import hashable
+from fencepost.checkers.linearizability.pace import Spend, paced
 from fencepost.histories.errors import HistoryError
 from fencepost.histories.pairing import FAIL, OK, Call
 
@@ -60,22 +61,24 @@ class Register:
         return f"{value!r}" + (" (the first value)" if value == self.first else "")
 
 
-def registers(calls: Iterable[Call], initial: Any = None) -> list[Register]:
-    """The registers, in the order in which they first appear. Raises HistoryError for what is no register's history."""
+def registers(calls: Iterable[Call], initial: Any, spend: Spend) -> Iterator[Register]:
+    """The registers, in the order in which they first appear. Raises HistoryError for what is no register's history,
+    and what `spend` raises."""
     members: dict[Any, list[Call]] = {}
-    for call in calls:
+    for call in paced(calls, spend):
         if call.f not in (*_READS, "write", "cas"):
             raise HistoryError(f"line {call.line}: a register has no operation {call.f!r} (it has read, sync-read, "
                                "write, cas): choose another --model, or keep some functions with --only")
         if call.type != FAIL:
             members.setdefault(hashable(call.key), []).append(call)
-    return [_register(key, own, hashable(initial)) for key, own in members.items()]
+    for key, own in members.items():
+        yield _register(key, own, hashable(initial), spend)
 
 
-def _register(key: Any, calls: list[Call], initial: Any) -> Register:
+def _register(key: Any, calls: list[Call], initial: Any, spend: Spend) -> Register:
     versioned = any(call.type == OK and "version" in call.extra_ok for call in calls)
     register = Register(key, 0 if versioned else initial, versioned)
-    told = [_versioned(call) if versioned else _unversioned(call, initial) for call in calls]
+    told = [_versioned(call) if versioned else _unversioned(call, initial) for call in paced(calls, spend)]
     writers: dict[Hashable, Call] = {}
     for call, (_, written) in zip(calls, told, strict=True):
         if written is None:
@@ -85,7 +88,7 @@ def _register(key: Any, calls: list[Call], initial: Any) -> Register:
             register.undecidable = f"{register.words(written[0])} was written more than once"
             return register
     happened = _happened(calls, told)
-    for call, (read, written) in zip(calls, told, strict=True):
+    for call, (read, written) in paced(zip(calls, told, strict=True), spend):
         if call.type != OK and (written is None or written[0] not in happened):
             continue
         session = register.sessions.setdefault(hashable(call.process), [])

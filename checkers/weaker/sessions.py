@@ -30,6 +30,7 @@ from typing import Any
 from fencepost.checkers.anomaly_report import Anomaly, AnomalyModel, AnomalyReport, report
 from fencepost.checkers.linearizability.budget import Budget, Exhausted, Unlimited
 from fencepost.checkers.linearizability.counterexample import plain_value
+from fencepost.checkers.linearizability.pace import Spend, paced
 from fencepost.checkers.weaker.orders import Because, Order, Step
 from fencepost.checkers.weaker.registers import READ, WRITE, Register, Sighting, registers
 from fencepost.histories.pairing import Call
@@ -85,46 +86,55 @@ def _judge(
     def analyse(calls: Iterable[Call], initial: Any = None, budget: Budget | None = None) -> AnomalyReport:
         anomalies: list[Anomaly] = []
         undecidable: list[str] = []
-        for register in registers(calls, initial):
-            try:
-                (budget or Unlimited()).spend(0)
-            except Exhausted as exhausted:
-                undecidable.append(f"undecided within {exhausted}")
-                break
-            if register.undecidable:
-                undecidable.append(f"{_where(register)}undecided: {register.undecidable}, so that a reading of it does "
-                                   "not tell which write it saw")
-                continue
-            anomalies += [_unwritten(register, sighting) for sighting in register.unwritten]
-            chains = _chains(register) if name == SEQUENTIAL else {}
-            if name == SEQUENTIAL:
-                anomalies += _compare_and_sets(register)
-                anomalies += _inside_sessions(register, chains)
-            order = _order(register, demands, evidence, chains)
-            if write_times:
-                _add_write_times(order, register)
-            for cycle in order.cycles():
-                anomalies.append(_circle(name, register, cycle))
+        spend = (budget or Unlimited()).spend
+        judged = 0
+        try:
+            for register in registers(calls, initial, spend):
+                if register.undecidable:
+                    undecidable.append(f"{_where(register)}undecided: {register.undecidable}, so that a reading of it "
+                                       "does not tell which write it saw")
+                    continue
+                for anomaly in _anomalies(register):
+                    anomalies.append(anomaly)
+                for cycle in _order(register, spend).cycles():
+                    anomalies.append(_circle(name, register, cycle))
+                judged += 1
+        except Exhausted as exhausted:
+            undecidable.append(f"undecided within {exhausted}: {judged} keys are judged")
         return report(anomalies, undecidable)
+
+    def _anomalies(register: Register) -> Iterator[Anomaly]:
+        for sighting in register.unwritten:
+            yield _unwritten(register, sighting)
+        if name == SEQUENTIAL:
+            yield from _compare_and_sets(register)
+            yield from _inside_sessions(register, _chains(register))
+
+    def _order(register: Register, spend: Spend) -> Order:
+        order = _demanded(register, demands, evidence, _chains(register) if name == SEQUENTIAL else {}, spend)
+        if write_times:
+            _add_write_times(order, register)
+        return order
 
     return analyse
 
 
-def _order(
-    register: Register, demands: Demands, evidence: Demands | None, chains: dict[Hashable, tuple[Hashable, int]]
+def _demanded(
+    register: Register, demands: Demands, evidence: Demands | None, chains: dict[Hashable, tuple[Hashable, int]],
+    spend: Spend,
 ) -> Order:
     """What must come before what: values, or where there are chains, the chains by their first value."""
 
     def node(value: Hashable) -> Hashable:
         return chains[value][0] if value in chains else value
 
-    order = Order()
+    order = Order(spend)
     for session in register.sessions.values():
         for found, decisive in ((demands, True), (evidence, False)):
-            for first, then in found(session) if found is not None else ():
+            for first, then in paced(found(session), spend) if found is not None else ():
                 order.add(node(first.value), node(then.value), Because(
                     _one_after_another(register, first, then), (first.call, then.call), decisive))
-    for before, after, because in _known(register):
+    for before, after, because in paced(_known(register), spend):
         order.add(node(before), node(after), because)
     return order
 
@@ -152,7 +162,7 @@ def _add_write_times(order: Order, register: Register) -> None:
         ((call.ret, value, call) for value, call in begins if call.ret is not None), key=lambda entry: entry[0])
     latest: list[tuple[Hashable, Call]] = []
     place = 0
-    for value, call in begins:
+    for value, call in paced(begins, order.spend):
         while place < len(returned) and returned[place][0] < call.call:
             _, earlier, writer = returned[place]
             latest = [(one, by) for one, by in latest if by.ret is not None and by.ret >= writer.call]

@@ -61,18 +61,25 @@ def analyse(
 def _oldest(operations: list[Operation], model: Model, longest: int, budget: Budget) -> int:
     """The least bound within which all keys are; `longest` is one. Raises Exhausted when the budget does."""
     oldest = 0
-    for key, _ in linearizable(operations, model, budget=budget).deaths:
+    for key, _ in _decided(operations, model, budget).deaths:
         own = [operation for operation in operations if operation.key == key]
         low, high = oldest, longest
         while low < high:
             budget.spend(0)
             middle = (low + high) // 2
-            if linearizable(within(own, middle), model, budget=budget).verdict == VALID:
+            if _decided(within(own, middle), model, budget).verdict == VALID:
                 high = middle
             else:
                 low = middle + 1
         oldest = low
     return oldest
+
+
+def _decided(operations: list[Operation], model: Model, budget: Budget) -> Analysis:
+    analysis = linearizable(operations, model, budget=budget)
+    if analysis.undecided:
+        raise Exhausted(analysis.undecided[0].reason)
+    return analysis
 
 
 def _report(analysis: Analysis, calls: Sequence[Call], staleness: int | None) -> AnomalyReport:

@@ -10,6 +10,7 @@ from fencepost import __version__
 from fencepost.harness.cli.check_command import check
 from fencepost.harness.cli.commands import bugs, campaign, replay, run, shrink
 from fencepost.harness.cli.compare_command import compare
+from fencepost.harness.cli.convert_command import convert
 from fencepost.harness.cli.soak_command import soak
 from fencepost.histories.errors import EXIT_BAD_ARGUMENTS, EXIT_CRASH, EXIT_UNKNOWN, FencepostError
 
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (run, campaign, replay, shrink, check, compare, bugs, soak):
+for command in (run, campaign, replay, shrink, check, convert, compare, bugs, soak):
     cli.add_command(command)
 
 
