@@ -8,6 +8,7 @@ It registers itself when Fencepost is installed, so it imports nothing of Fencep
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,18 @@ _MARKER = (
 _SPEC = "fencepost_spec"
 
 
+@dataclass(slots=True)
+class CommandLine:
+    """What the command line says: the only seed, if any, and where failing runs are kept."""
+
+    seed: int | None = None
+    store: Path = Path(".fencepost")
+
+
+#: For tests that no fixture reaches, such as those of a state machine.
+given = CommandLine()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Two options in a group of their own."""
     group = parser.getgroup("fencepost", "fencepost: simulated Kafka clusters")
@@ -33,8 +46,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say what the marker is."""
+    """Say what the marker is, and note what the command line says."""
     config.addinivalue_line("markers", _MARKER)
+    given.seed, given.store = config.getoption("fencepost_seed"), Path(config.getoption("fencepost_store"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -73,8 +87,7 @@ def cluster(request: pytest.FixtureRequest, fencepost_spec: Any) -> "ClusterUnde
     """
     from fencepost.harness.property.trial import ClusterUnderTest
 
-    store = Path(request.config.getoption("fencepost_store"))
-    return ClusterUnderTest(fencepost_spec, request.node.name, store)
+    return ClusterUnderTest(fencepost_spec, request.node.name, given.store)
 
 
 def _seed(text: str) -> int:

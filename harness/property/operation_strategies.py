@@ -107,11 +107,19 @@ def framed(workload: Iterable[dict[str, Any]], spec: RunSpec) -> Operations:
     """
     given = [dict(operation) for operation in workload]
     topics = tuple(dict.fromkeys([*TOPICS, *(topic for operation in given for topic in _topics(operation))]))
+    warm_up_us = phases(spec.mode, spec.duration_us, config_of(spec), physics(spec.profile, spec.steady)).faults_us
+    return framed_from(warm_up_us * 3 // 10, given, topics, spec)
+
+
+def framed_from(
+    created_us: int, workload: Sequence[dict[str, Any]], topics: Sequence[str], spec: RunSpec
+) -> Operations:
+    """As `framed`, for these topics, which are created at that time."""
     config = config_of(spec)
     times = phases(spec.mode, spec.duration_us, config, physics(spec.profile, spec.steady))
     factor = min(config.kafka.default_replication_factor, spec.shape.brokers)
-    before = topic_creations(topics, times.faults_us * 3 // 10, factor, spec.topic_config)
-    between = sorted([*before, *given, *late_writes(topics, spec.shape.clients, times)], key=_time)
+    before = topic_creations(topics, created_us, factor, spec.topic_config)
+    between = sorted([*before, *workload, *late_writes(topics, spec.shape.clients, times)], key=_time)
     return between + final_reads(topics, (), spec.shape.clients, times)
 
 

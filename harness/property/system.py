@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from fencepost.checkers.linearizability import Analysis, Model, Operation, linearizable
 from fencepost.checkers.linearizability.models import make_model
 from fencepost.checkers.verdict import VALID
+from fencepost.harness.property.untraced import untraced
 
 #: So many operations are shown.
 _SHOWN = 60
@@ -94,7 +95,8 @@ class Recording:
 
         initial: the object's first content, for a model that is named. Raises InputError for a name that none has.
         """
-        return linearizable(self.operations, make_model(model, initial) if isinstance(model, str) else model)
+        with untraced():
+            return linearizable(self.operations, make_model(model, initial) if isinstance(model, str) else model)
 
     def assert_linearizable(self, model: str | Model, initial: Any = None) -> "Recording":
         """Raise NotLinearizable, with the counterexample, unless the verdict is `valid`. See `check`."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from fencepost.checkers.verdict import VALID
 from fencepost.harness.property.operation_strategies import framed
+from fencepost.harness.property.untraced import untraced
 from fencepost.harness.run import RunResult, report, run, store_run
 from fencepost.harness.spec import RunSpec, check_spec
 from fencepost.harness.words import count
@@ -60,8 +61,16 @@ class Trial:
         """Raise ClusterFailure unless every rule held and could be judged; `unknown` is no pass."""
         __tracebackhide__ = True
         if self.verdict != VALID:
-            raise ClusterFailure(self._words(keep(self.result, self.store, self.name)))
+            with untraced():
+                words = self._words(keep(self.result, self.store, self.name))
+            raise ClusterFailure(words)
         return self
+
+    def kept(self) -> str:
+        """Store the run, and return the command that replays it."""
+        from fencepost.harness.cli.output import replay_line
+
+        return replay_line(str(keep(self.result, self.store, self.name)))
 
     def _words(self, run_directory: Path) -> str:
         """What the assertion says: as `fencepost run` prints it, with what was done to the cluster."""
@@ -98,6 +107,10 @@ class ClusterUnderTest:
         self._name = name
         self._store = store
 
+    def __repr__(self) -> str:
+        """As Hypothesis shows it beside what it drew."""
+        return f"<{self._name}: a cluster in {self.spec.mode} mode, {count(self.spec.shape.brokers, 'broker')}>"
+
     def run(
         self, faults: Iterable[Fault | Mapping[str, Any]] | None = None,
         workload: Iterable[dict[str, Any]] | None = None, *, seed: int | None = None, shape: Shape | None = None,
@@ -120,7 +133,13 @@ class ClusterUnderTest:
             spec = replace(spec, workload=framed(workload, spec))
         check_spec(spec, self._name)
         name = self._name if seed is None else f"{self._name}-seed{seed}"
-        return Trial(run(spec), name, self._store)
+        return try_out(spec, name, self._store)
+
+
+def try_out(spec: RunSpec, name: str, store: Path) -> Trial:
+    """Run a spec, without Hypothesis following every line."""
+    with untraced():
+        return Trial(run(spec), name, store)
 
 
 def keep(result: RunResult, store: Path, name: str) -> Path:
