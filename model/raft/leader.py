@@ -236,6 +236,8 @@ class LeaderRole(ElectionRole):
 
     def _take_fetch_request(self, request: RaftFetchRequest, reply: Reply) -> None:
         error = self._fetch_error(request.current_leader_epoch)
+        if request.last_fetched_epoch > request.current_leader_epoch:
+            error = errors.INVALID_REQUEST
         if error is not None:
             self._refuse_fetch(reply, error)
             return

@@ -27,7 +27,9 @@ class Produce(NamedTuple):
 class Fetch(NamedTuple):
     """Fetch by a consumer (replica -1) or a follower.
 
-    offset: relative to the log's end. last_epoch: of the last record fetched, relative to the leader's.
+    offset: relative to the log's end; a follower's is where the batch begins that holds it, as followers' are (Kafka
+        counts one in a batch's middle as it is up to 3.9, and as the batch's beginning from 4.0 on).
+    last_epoch: of the last record fetched, relative to the leader's.
     topic_id: "right", "unknown", or "none" for a version that has only names.
     """
 

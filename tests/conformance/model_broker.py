@@ -115,6 +115,8 @@ class ModelBroker:
         self._producers: dict[str, int] = {}
         self._sequences: dict[str, int] = {}
         self._values = 0
+        #: value -> its record's place in its batch
+        self._places: dict[str, int] = {}
 
     def ask(self, step: Step | DataStep) -> Answer:
         """Do a step."""
@@ -149,6 +151,7 @@ class ModelBroker:
             producer_id = self._producers[step.producer]
             sequence = 0 if step.sequence is None else max(0, self._sequences.get(step.producer, 0) + step.sequence)
         values = tuple(f"v{self._values + place}" for place in range(step.count))
+        self._places |= {value: place for place, value in enumerate(values)}
         self._values += step.count
         request = data.ProduceRequest(
             step.topic, 0, values, step.acks, MS, producer_id=producer_id,
@@ -166,11 +169,14 @@ class ModelBroker:
         epoch = known.partition(step.topic)[0]
         partition = self._world.broker.replica_manager.partitions.get(f"{step.topic}-0")
         end = 0 if partition is None else partition.log.end_offset
+        offset = max(0, end + step.offset)
+        if step.replica >= 0 and offset < end:
+            offset -= self._places[partition.log.read(offset, 1, end)[0].value]
         topic_id = {"right": known.topic_ids.get(step.topic, "nowhere"), "unknown": "nowhere", "none": None}
         broker_epoch = known.broker_epoch(step.replica, step.broker_epoch) if step.replica >= 0 else -1
         request = data.FetchRequest(
             step.topic, 0, topic_id[step.topic_id], step.replica, broker_epoch, _relative(epoch, step.leader_epoch),
-            max(0, end + step.offset), _relative(epoch, step.last_epoch), 0, 0, RECORDS)
+            offset, _relative(epoch, step.last_epoch), 0, 0, RECORDS)
         if step.replica >= 0:
             all_of_them = data.FollowerFetchRequest(step.replica, broker_epoch, 0, (request,))
             answer = self._world.ask_node(NODE, all_of_them, step.replica).partitions[0][1]

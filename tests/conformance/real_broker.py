@@ -102,6 +102,8 @@ class RealBroker:
         self._producers: dict[str, int] = {}
         self._sequences: dict[str, int] = {}
         self._values = 0
+        #: topic -> offsets at which batches begin
+        self._starts: dict[str, set[int]] = {}
 
     def start_afresh(self) -> None:
         """Forget everything."""
@@ -217,6 +219,8 @@ class RealBroker:
         request = api.ProduceRequest(
             transactional_id=None, acks=step.acks, timeout=_MS,
             topic_data=(api.TopicProduceData(name=step.topic, partition_data=(partition,)),))
+        # The batch begins here if it is appended, whatever is answered.
+        self._starts.setdefault(step.topic, set()).add(self._end(step.topic))
         if step.acks == 0:
             self._tell(request)
             return None, ()
@@ -234,7 +238,10 @@ class RealBroker:
             connection.ask(api.ApiVersionsRequest(client_software_name="fencepost", client_software_version="1"))
 
     def _fetch(self, step: Fetch) -> tuple[str | None, Facts]:
-        offset = max(0, self._end(step.topic) + step.offset)
+        end = self._end(step.topic)
+        offset = max(0, end + step.offset)
+        if step.replica >= 0 and offset < end:
+            offset = self._batch_start(step.topic, offset)
         response = self._fetched(step, offset)
         answer = response.responses[0].partitions[0]
         error = error_name(response.error_code) or error_name(answer.error_code)
@@ -246,6 +253,10 @@ class RealBroker:
         return None, (("high watermark", answer.high_watermark), ("log start", answer.log_start_offset),
                       ("diverging", (diverging.epoch, diverging.end_offset) if diverging.epoch >= 0 else None),
                       ("records", records))
+
+    def _batch_start(self, topic: str, offset: int) -> int:
+        """Where the batch begins that holds an offset."""
+        return max((start for start in self._starts.get(topic, ()) if start <= offset), default=offset)
 
     def _fetched(self, step: Fetch, offset: int) -> Any:
         known = self.controller.knowledge

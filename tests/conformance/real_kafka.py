@@ -75,9 +75,12 @@ def java(version: str, main: str, *arguments: str, heap_mb: int = 256) -> list[s
 
 
 @contextmanager
-def node(version: str, properties: dict[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+def node(
+    version: str, properties: dict[str, str], port: int, formatting: tuple[str, ...] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
     """A formatted node that listens on `port`, in a folder of its own under the system's for temporary files.
 
+    formatting: what the storage is formatted with instead of what is usual for the version.
     Process and folder are gone at the end, whatever happens. Raises RuntimeError, with what Kafka said last, if it does
     not start.
     """
@@ -87,7 +90,7 @@ def node(version: str, properties: dict[str, str], port: int) -> Iterator[subpro
         **properties, "log.dirs": str(folder / "data")}.items()))
     commands = (
         java(version, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings),
-             *FORMAT.get(version, ())),
+             *(FORMAT.get(version, ()) if formatting is None else formatting)),
         java(version, "kafka.Kafka", str(settings)))
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from real_kafka import artifacts
+from real_kafka import VERSIONS, artifacts
+from release_39 import VERSION as OLDEST
 
 _WANTED = os.environ.get("FENCEPOST_CONFORMANCE")
 #: Whether this is `make conformance`.
@@ -28,3 +29,8 @@ def jars_or_skip(version: str) -> Path:
         return artifacts(version)
     except RuntimeError as error:
         pytest.skip(str(error))
+
+
+def newest_and_oldest() -> tuple[str, ...]:
+    """The versions for what takes long: all of them in `make conformance`, else the newest and the oldest."""
+    return (*VERSIONS, OLDEST) if LONG else (VERSIONS[-1], OLDEST)
