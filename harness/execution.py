@@ -16,10 +16,10 @@ from fencepost.model.effective_config import EffectiveConfig
 from fencepost.model.kernel.randomness import Stream
 from fencepost.model.kraft_cluster import KRaftCluster
 from fencepost.model.zk_cluster import ZkCluster
-from fencepost.nemesis.drawing import draw_faults
 from fencepost.nemesis.faults import fault_from_data
 from fencepost.nemesis.injector import Injector
 from fencepost.nemesis.rhythm import Rhythm
+from fencepost.nemesis.selection import draw_schedule
 
 #: How often the end of the run is looked for once the final reads have begun.
 _END_CHECK_US = 50_000
@@ -29,8 +29,8 @@ def complete(spec: RunSpec, config: EffectiveConfig, times: Phases) -> RunSpec:
     """The spec with its schedule and workload drawn from the seed, where it had none."""
     faults = spec.faults
     if faults is None:
-        drawn = draw_faults(Stream(spec.seed, "schedule"), rhythm_of(spec, config, times))
-        faults = [{**fault.to_data(), "draws": place} for place, fault in enumerate(drawn)]
+        drawn = draw_schedule(lambda name: Stream(spec.seed, name), rhythm_of(spec, config, times), spec.draw_from)
+        faults = [fault.to_data() for fault in drawn]
     workload = spec.workload
     if workload is None:
         workload = draw_workload(

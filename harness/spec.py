@@ -22,6 +22,7 @@ from fencepost.model.shape import Shape
 from fencepost.model.zookeeper_properties import read_zookeeper_properties
 from fencepost.nemesis.faults import schedule_from_data
 from fencepost.nemesis.fields import FaultError
+from fencepost.nemesis.selection import CORE
 
 VERSION = 1
 MODES = ("kraft", "zk")
@@ -42,6 +43,8 @@ class RunSpec:
     workload, faults: lists as stored in `spec.json`, or None to draw them from the seed.
     excuses: False turns losses that Kafka as configured can have into violations (`--no-excuses`).
     steady: no latency is drawn, each is the least one; shrinking makes a run so where it can.
+    draw_from: the kinds of fault that a schedule is drawn from (`core`, `all`, or names with commas between). It is not
+    stored: the schedule is.
     """
 
     seed: int
@@ -58,6 +61,7 @@ class RunSpec:
     faults: list[dict[str, Any]] | None = None
     steady: bool = False
     zookeeper_properties: dict[str, str] = field(default_factory=dict)
+    draw_from: str = CORE
 
     def to_data(self) -> dict[str, Any]:
         """The spec as `spec.json` holds it."""

@@ -14,6 +14,7 @@ no story, a third nothing else. Which bug is switched on is never looked at.
 from collections.abc import Sequence
 from typing import Any
 
+from fencepost.nemesis.choices import Choices
 from fencepost.nemesis.faults import Fault, Trigger
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.storylines import STORYLINES
@@ -35,41 +36,11 @@ def core_kinds(mode: str) -> tuple[str, ...]:
     return (*CORE_KINDS, *CORE_ZOOKEEPER_KINDS) if mode == "zk" else CORE_KINDS
 
 
-#: Points at which an episode may start, by plane.
-QUORUM_POINTS = (
-    "raft.became-candidate", "raft.vote-granted", "raft.became-leader", "raft.appended", "raft.leader-appended",
-    "raft.high-watermark", "raft.snapshot-created", "controller.claimed", "controller.appended",
-)
-PARTITION_POINTS = (
-    "controller.registered-broker", "controller.fenced-broker", "controller.alter-partition", "broker.became-leader",
-    "broker.became-follower", "broker.isr-proposed", "broker.isr-committed", "broker.appended",
-    "broker.follower-appended",
-    "broker.truncated", "broker.high-watermark", "coordinator.loading", "coordinator.loaded",
-    "coordinator.commit-appended", "coordinator.rebalanced",
-)
-#: Points that are passed all the time: their count is drawn wider.
-_FREQUENT = (
-    "raft.appended", "raft.leader-appended", "raft.high-watermark", "controller.appended", "broker.appended",
-    "broker.follower-appended", "broker.high-watermark", "coordinator.commit-appended",
-)
-#: The same in ZooKeeper mode.
-ZK_QUORUM_POINTS = (
-    "zookeeper.leading", "zookeeper.following", "zookeeper.proposed", "zookeeper.committed", "controller.claimed",
-    "controller.ready", "controller.appended", "broker.registered",
-)
-_ZK_FREQUENT = ("zookeeper.proposed", "zookeeper.committed")
-_ZK_QUORUM_ROLES = (("active-controller", 5), ("zookeeper-leader", 3), ("zookeeper", 3), ("standby-controller", 2))
-_QUORUM_ROLES = (("active-controller", 5), ("standby-controller", 3), ("controller", 1))
-_PARTITION_ROLES = (("leader", 5), ("follower", 4), ("broker", 1))
-
-
-class Drawing:
+class Drawing(Choices):
     """Draws one schedule; use `draw_faults`."""
 
     def __init__(self, draws: Draws, rhythm: Rhythm) -> None:
-        self._draws = draws
-        self._rhythm = rhythm
-        self._zookeeper = rhythm.quorum == "zookeepers"
+        super().__init__(draws, rhythm)
         kinds = core_kinds("zk" if self._zookeeper else "kraft")
         enabled = [kind for kind in kinds if draws.chance(1, 2)]
         self._kinds: Sequence[str] = enabled or [draws.choice(kinds)]
@@ -129,21 +100,6 @@ class Drawing:
             kind, self._duration_us(kind), at_us, trigger, target, other, others, direction, delay_us=delay_us,
             latency_us=latency_us))
 
-    def _target(self, quorum: bool, partition: str, first: bool) -> dict[str, Any]:
-        draws = self._draws
-        if not first and draws.chance(1, 5):
-            return {"role": "previous"}
-        if quorum:
-            return {"role": draws.weighted(_ZK_QUORUM_ROLES if self._zookeeper else _QUORUM_ROLES)}
-        role = draws.weighted(_PARTITION_ROLES)
-        return {"role": role} if role == "broker" else {"role": role, "partition": partition}
-
-    def _trigger(self, at_us: int, quorum: bool) -> Trigger:
-        quorum_points = ZK_QUORUM_POINTS if self._zookeeper else QUORUM_POINTS
-        point = self._draws.choice(quorum_points if quorum else PARTITION_POINTS)
-        count = self._draws.between(1, 30) if point in (*_FREQUENT, *_ZK_FREQUENT) else self._draws.between(1, 3)
-        return Trigger(point, count, at_us)
-
     def _strike_client(self, at_us: int) -> None:
         """A client pauses, usually past its group's session time-out, and comes back as a zombie."""
         session_us = self._rhythm.client_session_us
@@ -153,30 +109,18 @@ class Drawing:
         else:
             self.faults.append(Fault("isolate", duration_us, at_us, None, {"role": "client"}))
 
-    def _gap_us(self) -> int:
-        """Between the strikes of an episode: on the scale of a round trip, a fetch time-out, a session or the lag."""
-        rhythm = self._rhythm
-        scale_us = self._draws.weighted((
-            (5_000, 2), (rhythm.fetch_timeout_us, 3), (rhythm.session_timeout_us, 4), (rhythm.replica_lag_us, 2)))
-        return self._draws.between(scale_us // 10, scale_us)
-
-    def _duration_us(self, kind: str) -> int:
-        rhythm = self._rhythm
-        if kind in ("kill", "power-loss", "shutdown") and self._draws.chance(1, 3):
-            # A supervisor that restarts at once: faster than any time-out notices.
-            return self._draws.between(500, rhythm.fetch_timeout_us // 4)
-        scale_us = self._draws.weighted((
-            (rhythm.fetch_timeout_us, 3), (rhythm.session_timeout_us, 4), (rhythm.replica_lag_us, 3)))
-        return self._draws.between(scale_us // 3, scale_us * 2)
-
 
 def draw_faults(draws: Draws, rhythm: Rhythm) -> list[Fault]:
     """A schedule for one run: a pure function of the stream's state and the rhythm."""
     drawing = Drawing(draws, rhythm.in_order())
     for _ in range(draws.weighted(((1, 1), (2, 2), (4, 3), (7, 3), (11, 1)))):
         drawing.episode(draws.between(rhythm.begin_us, rhythm.end_us))
-    order = sorted(range(len(drawing.faults)), key=lambda index: (_begin_us(drawing.faults[index]), index))
-    return [drawing.faults[index] for index in order]
+    return in_order(drawing.faults)
+
+
+def in_order(faults: Sequence[Fault]) -> list[Fault]:
+    """By the times from which they may strike."""
+    return sorted(faults, key=_begin_us)
 
 
 def _begin_us(fault: Fault) -> int:

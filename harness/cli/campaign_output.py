@@ -15,7 +15,7 @@ from fencepost.harness.campaign import Campaign, Order, SeedOutcome, summary_pat
 from fencepost.harness.cli import output
 from fencepost.harness.explain import coverage_words
 from fencepost.harness.words import clock, count, duration
-from fencepost.nemesis.drawing import core_kinds
+from fencepost.nemesis.selection import CORE, selected_kinds
 
 if TYPE_CHECKING:
     from fencepost.harness.shrinking.shrinker import Shrunk
@@ -140,15 +140,17 @@ def replay_of(campaign: Campaign, outcome: SeedOutcome) -> str:
         return output.replay_line(outcome.run_directory)
     spec = campaign.order.spec
     bugs = "".join(f" --bug {bug}" for bug in spec.bugs)
-    return f"fencepost run --mode {spec.mode} --seed {outcome.seed}{bugs}"
+    faults = f" --faults {spec.draw_from}" if spec.draw_from != CORE else ""
+    return f"fencepost run --mode {spec.mode} --seed {outcome.seed}{bugs}{faults}"
 
 
 def coverage_lines(campaign: Campaign) -> list[str]:
     """What the seeds reached together, and what none did."""
     from fencepost.model import errors
 
+    spec = campaign.order.spec
     codes = sorted(value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str))
-    return coverage_words(campaign.coverage().to_data(), core_kinds(campaign.order.spec.mode), codes)
+    return coverage_words(campaign.coverage().to_data(), selected_kinds(spec.draw_from, spec.mode), codes)
 
 
 def print_json(campaign: Campaign, shrunk: "Mapping[str, Shrunk]") -> None:

@@ -41,6 +41,8 @@ _SPEC_OPTIONS = (
     click.option("--profile", type=click.Choice(PROFILES), default="campaign", show_default=True,
                  help="Time-outs a tenth of Kafka's, or Kafka's own."),
     click.option("--bug", "bugs", multiple=True, metavar="ID", help="Switch a known bug on (see `fencepost bugs`)."),
+    click.option("--faults", default="core", show_default=True, metavar="core|all|KIND,...",
+                 help="The kinds of fault that schedules are drawn from."),
     click.option("--schedule", type=path_type(), help="A JSON file with the faults, as spec.json has them."),
     click.option("--server-properties", type=path_type(), help="A server.properties file, as Kafka reads it."),
     click.option("--zookeeper-properties", type=path_type(),
@@ -90,6 +92,7 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
         _named(options["consumer_property"], "--consumer-property", "offsets.storage=zookeeper"))
     shape = _shape(options, node_shape(server), str(options["server_properties"]), ensemble)
     check_shape(shape, "options")
+    _check_selection(options)
     faults = None
     if options["schedule"] is not None:
         faults = _faults(read_json(options["schedule"]))
@@ -98,12 +101,26 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
         properties=server.modelled, topic_config=topics.modelled, consumer_config=consumers.modelled,
         bugs=tuple(dict.fromkeys(options["bugs"])),
         excuses=not options["no_excuses"], faults=faults, zookeeper_properties=ensemble.modelled,
+        draw_from=options["faults"],
     )
     check_spec(spec, str(options["schedule"] or "options"))
     composer_with(spec.bugs, spec.mode)
     if spec.duration_us < 1_000_000:
         raise InputError("--duration: allowed is at least 1s, for a cluster needs that long to start")
     return spec, [*server.not_modelled, *ensemble.not_modelled, *topics.not_modelled, *consumers.not_modelled]
+
+
+def _check_selection(options: dict[str, Any]) -> None:
+    """Kinds to draw from must be known, and of use."""
+    from fencepost.nemesis.fields import FaultError
+    from fencepost.nemesis.selection import CORE, selected_kinds
+
+    try:
+        selected_kinds(options["faults"], options["mode"])
+    except FaultError as error:
+        raise InputError(f"--faults: {error}") from None
+    if options["faults"] != CORE and options["schedule"] is not None:
+        raise InputError("--faults: allowed only without --schedule, for with it nothing is drawn")
 
 
 def _shape(options: dict[str, Any], said: Any, source: str, ensemble: Any) -> Any:

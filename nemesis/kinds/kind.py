@@ -137,7 +137,8 @@ class Kind:
     told: ClassVar[str | None] = None
 
     def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
-        """The fields that it needs besides a target, for a schedule that is drawn."""
+        """The fields that it needs besides a target, for a schedule that is drawn; `duration_us` among them where a
+        length that has nothing to do with it will not do."""
         return {}
 
     def strike(self, strike: Strike) -> None:

@@ -123,7 +123,8 @@ class RollingRestart(Kind):
     def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
         """See `Kind`; a turn is long enough to come back, or is not."""
         others = draws.choice(("brokers", rhythm.quorum))
-        return {"others": others, "period_us": draws.between(rhythm.fetch_timeout_us, rhythm.session_timeout_us * 3)}
+        period_us = draws.between(rhythm.fetch_timeout_us, rhythm.session_timeout_us * 3)
+        return {"others": others, "period_us": period_us, "duration_us": period_us * draws.between(2, 5)}
 
     def _next(self, strike: Strike) -> None:
         if not strike.left:
