@@ -54,6 +54,10 @@ class Versions:
         self._offsets.append(offset)
         self._tables.append(table)
 
+    def ever_lacked(self, key: str) -> bool:
+        """Whether there was a time without that entry, after the first record."""
+        return any(key not in table for table in self._tables)
+
     def at(self, offset: int) -> dict[str, Any]:
         """The table once the record at `offset` is applied."""
         position = bisect_right(self._offsets, offset)
@@ -174,12 +178,18 @@ class MetadataReads(Findings):
             "create-acl": ("principal", "operation", "permission"),
         }[event.f]
         what = (event.f, key, *(str(value.get(name)) for name in names))
-        if what not in self._ever:
+        if what not in self._ever and not self._was_unset(event.f, key, value):
             described = ", ".join(f"{name} {value.get(name)}" for name in names)
             self.violate(
                 ACKNOWLEDGED,
                 f"At {seconds(event.time_us)} process {event.process}'s {event.f} of {key} ({described}) was answered "
                 f"ok, but no committed record does that. What is acknowledged must be committed before.", event)
+
+    def _was_unset(self, f: str, topic: str, value: dict[str, Any]) -> bool:
+        """Whether a setting of the topic was deleted that it did not have at some time: that writes no record."""
+        if f != "alter-config" or value.get("value") is not None or topic not in self._names.values():
+            return False
+        return topic not in self._configs or self._configs[topic].ever_lacked(value["name"])
 
 
 def build(header: dict[str, Any]) -> list[Checker]:

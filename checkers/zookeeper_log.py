@@ -183,6 +183,7 @@ class ZooKeeperLog(Findings):
         if event.key == LOG_FILE:
             if event.value.get("wiped"):
                 self._wiped[node] = event.index
+            if event.value.get("wiped") and not event.value["from_offset"]:
                 self._logs[node] = _Log()
             else:
                 self._log(node).cut(event.value["from_offset"])

@@ -65,7 +65,8 @@ class Explainer:
         concerned = {node} | {self._by_index[index].node for index in indexes if index in self._by_index}
         concerned.discard(None)
         before = [fault for fault in self._faults if fault.time_us <= time_us]
-        near = [fault for fault in before if not concerned or concerned & set(self._nodes(fault)) or _is_global(fault)]
+        near = [fault for fault in before if not concerned or concerned & set(self._nodes(fault)) or _is_global(fault)
+                or _is_about(fault, key)]
         chosen = (near or before)[-MAX_FAULTS:]
         lines = [(fault.time_us, fault.index, self._fault_words(fault)) for fault in chosen]
         turns = [turn for turn in self._turns if turn.time_us <= time_us and self._concerns(turn, concerned, key)]
@@ -177,6 +178,12 @@ _QUORUM_FILES = ("__cluster_metadata-0", "quorum-state")
 
 def _is_partition(key: str) -> bool:
     return key.rpartition("-")[2].isdecimal()
+
+
+def _is_about(fault: Event, key: str | None) -> bool:
+    """Whether operators asked for something that concerns this topic-partition."""
+    value = fault.value if isinstance(fault.value, dict) else {}
+    return key is not None and (value.get("partition") == key or value.get("topic") == key.rpartition("-")[0])
 
 
 def _is_global(fault: Event) -> bool:

@@ -169,7 +169,7 @@ def _kind_row(kind: Kind) -> tuple[str, ...]:
     assert stands, f"the docstring of {kind.name} says which real event it stands for"
     takes = [*(["target"] if kind.has_target else []), *kind.needs]
     fields_ = ", ".join([*(f"`{name}`" for name in takes), *(f"[`{name}`]" for name in kind.may)])
-    mode = "" if len(kind.modes) > 1 else " (ZooKeeper mode only)" if kind.modes == ("zk",) else " (KRaft mode only)"
+    mode = "" if len(kind.modes) != 1 else " (ZooKeeper mode only)" if kind.modes == ("zk",) else " (KRaft mode only)"
     return f"`{kind.name}`", fields_, happens + mode, event.strip().rstrip(".")
 
 

@@ -438,6 +438,7 @@ OPERATIONS: dict[str, str] = {
     "delete-acl": "as create-acl.",
     "describe-topics": "ok value {topics: {name: topic id}, node, offset (metadata)}.",
     "elect-leader": "key topic-partition. invoke value {election_type}; ok value {topic_id}.",
+    "unregister-broker": "key broker id; invoke and ok value {}. KRaft mode only.",
     "reassign": "key topic-partition. invoke value {replicas}.",
     "final-read": (
         "key topic-partition, after the heal: reads the whole partition from its log start. ok value {records: "

@@ -16,6 +16,9 @@ from fencepost.model.kernel.scheduler import Timer
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.shape import Shape
 
+#: The first process id of the operators that the nemesis sends.
+OPERATORS_PROCESS = 1_000_000
+
 
 class ServerNode(Protocol):
     """What every server's node has besides being a `Node`."""
@@ -52,6 +55,7 @@ class SimulatedCluster(DiskFaults):
         self.brokers = shape.broker_ids()
         self.client_ids = shape.client_ids()
         self.servers: dict[int, Any] = {}
+        self._operators: ClientNode | None = None
         self.clients: list[ClientNode] = [
             self.make_client(index, node_id, client_config) for index, node_id in enumerate(self.client_ids)]
 
@@ -174,6 +178,17 @@ class SimulatedCluster(DiskFaults):
     def heal_network(self) -> None:
         """Take back every cut, loss, delay and hold."""
         self.network.heal()
+
+    def administer(self, operation: dict[str, Any]) -> None:
+        """Have the operators do something now, by a client of their own, which faults do not strike; they wait for
+        their last operation."""
+        if self._operators is None:
+            node_id = max(self.network.nodes) + 1
+            self._operators = ClientNode(
+                node_id, "operators", self.simulation, self.network, OPERATORS_PROCESS, self.clients[0].config,
+                self.brokers, self.recorder, 1)
+            self._operators.start()
+        self._operators.do({**operation, "at_us": self.now_us})
 
     # --- who is who -----------------------------------------------------------------------------------------------
 

@@ -66,6 +66,10 @@ class Fault:
     name: str | None = None
     delay_us: int | None = None
     file: str | None = None
+    partition: str | None = None
+    topic: str | None = None
+    setting: str | None = None
+    election: str | None = None
     latency_us: int | None = None
     period_us: int | None = None
     loss_per_mille: int | None = None

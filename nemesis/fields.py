@@ -54,6 +54,14 @@ def _is_target(value: Any) -> bool:
     return isinstance(value, dict) and check_target(value) is None
 
 
+def _is_partition(value: Any) -> bool:
+    return isinstance(value, str) and value.rpartition("-")[2].isdecimal() and bool(value.rpartition("-")[0])
+
+
+def _is_setting(value: Any) -> bool:
+    return isinstance(value, str) and all(value.partition("=")[::2])
+
+
 #: Fields that every fault may have, and the time that it takes.
 DURATION = _microseconds("how long it lasts; 0 for what happens in an instant")
 AT = _microseconds("when it strikes, from the start of the run")
@@ -76,6 +84,17 @@ FIELDS: dict[str, Field] = {
         "the name of a log", lambda value: isinstance(value, str) and bool(value),
         "a topic-partition (`orders-0`), `__cluster_metadata-0` or `zookeeper-log`",
         ("orders-0", "__cluster_metadata-0"), recorded=False),
+    "partition": Field(
+        "the name of a topic-partition", _is_partition, "such as `orders-0`", ("orders-0", "__consumer_offsets-0")),
+    "topic": Field(
+        "the name of a topic", lambda value: isinstance(value, str) and bool(value), "such as `orders`",
+        ("passing-a",)),
+    "setting": Field(
+        "name=value", _is_setting, "a topic's setting, such as `min.insync.replicas=3`",
+        ("retention.ms=1000000", "min.insync.replicas=3")),
+    "election": Field(
+        "preferred or unclean", lambda value: value in ("preferred", "unclean"), "which leader is elected",
+        ("preferred", "unclean")),
     "latency_us": _microseconds("how much longer each message is on its way", _DELAYS_US),
     "period_us": _microseconds("after that time it begins anew", (1_000_000, 300_000, 50_000), low=1_000),
     "loss_per_mille": Field(

@@ -106,3 +106,24 @@ def test_what_was_acknowledged_and_is_not_committed(f, key, invoked, result):
     history = committed()
     write(history, f, key, invoked, "info", None)
     assert history.rules() == []
+
+
+@pytest.mark.parametrize(("topic", "name", "guilty"), [
+    ("orders", "min.insync.replicas", False), ("orders", "retention.ms", True), ("clicks", "retention.ms", True)])
+def test_deleting_a_setting_that_there_is_not_writes_nothing(topic, name, guilty):
+    history = WrittenHistory()
+    history.commit(9)
+    history.applied(
+        1, 2, "image", (0, "TopicRecord", {"name": "orders", "topic_id": "t"}),
+        (1, "ConfigRecord", {
+            "resource_type": "topic", "resource_name": "orders", "name": "retention.ms", "value": "7"}))
+    write(history, "alter-config", topic, {"name": name, "value": None}, "ok", {})
+    assert history.rules() == (["AcknowledgedMetadataWrite"] if guilty else [])
+
+
+def test_deleting_a_setting_of_a_topic_that_never_had_one():
+    history = WrittenHistory()
+    history.commit(9)
+    history.applied(1, 1, "image", (0, "TopicRecord", {"name": "orders", "topic_id": "t"}))
+    write(history, "alter-config", "orders", {"name": "retention.ms", "value": None}, "ok", {})
+    assert history.rules() == []

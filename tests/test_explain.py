@@ -228,3 +228,18 @@ def test_what_a_disk_lost_in_words(value, words):
     ({"lost": "1", "kept": "0"}, "broker 2 lost what it had not synced of quorum-state with its power at 5.000 s")])
 def test_what_a_disk_lost_of_small_files_in_words(value, words):
     assert disk_line("disk-lost", value, key="quorum-state", about=None) == words
+
+
+@pytest.mark.parametrize(("kind", "fields", "words"), [
+    ("reassign-partition", {"partition": "orders-0"}, "operators asked for other replicas of orders-0 at 5.000 s"),
+    ("alter-config", {"topic": "orders", "setting": "a=b"},
+     "operators set a=b for the topic orders from 5.000 s to 6.000 s"),
+    ("delete-topic", {"topic": "clicks"}, None), ("elect-leader", {"partition": "orders-1", "election": "x"}, None),
+])
+def test_what_operators_asked_for_is_told_where_it_concerns_the_partition(kind, fields, words):
+    recorder = Recorder()
+    recorder.fault(4_000_000, "kill", 2, {"fault": 0, "nodes": [2], "duration_us": 1})
+    recorder.fault(5_000_000, kind, None, {"fault": 1, "nodes": [], "duration_us": 1_000_000, **fields})
+    recorder.fault(9_000_000, "heal", None, {"quiet_us": 1})
+    lines = Explainer(HEADER, recorder.events).because(8_000_000, 2, "orders-0", ())
+    assert lines[1:] == ([] if words is None else [words])

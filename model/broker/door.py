@@ -32,6 +32,7 @@ _ADMIN_RIGHTS: dict[str, tuple[str, str, str | None]] = {
     "delete-acl": ("ALTER", "cluster", None),
     "elect-leader": ("ALTER", "cluster", None),
     "reassign": ("ALTER", "cluster", None),
+    "unregister-broker": ("ALTER", "cluster", None),
 }
 
 

@@ -28,7 +28,7 @@ class Administrator:
 
     OPERATIONS = (
         "create-topic", "delete-topic", "alter-config", "describe-config", "create-acl", "delete-acl",
-        "describe-topics", "elect-leader", "reassign",
+        "describe-topics", "elect-leader", "reassign", "unregister-broker",
     )
 
     def __init__(self, client: "ClientNode") -> None:
@@ -110,6 +110,8 @@ def _arguments(data: dict[str, Any]) -> dict[str, Any]:
         return {
             "principal": data["principal"], "operation": data["operation"], "permission": data["permission"],
             "resource_type": resource_type, "resource_name": resource_name}
+    if name == "unregister-broker":
+        return {"broker": int(key)}
     topic, _, index = key.rpartition("-")
     if name == "elect-leader":
         return {"topic": topic, "partition": int(index), "election_type": data["election_type"]}

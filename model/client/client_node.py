@@ -62,6 +62,13 @@ class ClientNode(Node):
         """The operations to work through, in the order of their times."""
         self._operations = operations
 
+    def do(self, operation: dict[str, Any]) -> None:
+        """One more operation, after those that there are: now, if nothing is open or still to come."""
+        idle = self.idle
+        self._operations = [*self._operations, operation]
+        if idle and self.running:
+            self._schedule_next()
+
     @property
     def idle(self) -> bool:
         """Whether everything is done."""

@@ -38,6 +38,7 @@ class AdminControl:
             "delete-acl": acls.delete,
             "elect-leader": replication.elect_leader,
             "reassign": replication.reassign,
+            "unregister-broker": cluster.unregister_broker,
         }
 
     def forwarded(self, request: AdminRequest) -> Result:

@@ -20,10 +20,16 @@ from fencepost.model.config import KafkaConfig
 from fencepost.model.controller.configuration_control import ConfigurationControl
 from fencepost.model.controller.heartbeat_manager import NO_ACTIVE_BROKER, HeartbeatManager
 from fencepost.model.controller.replication_control import ReplicationControl
-from fencepost.model.controller.result import ApiError, Evidence, Result
+from fencepost.model.controller.result import ApiError, Evidence, Result, refused
 from fencepost.model.metadata.image import BrokerRegistration, MetadataImage
-from fencepost.model.metadata.records import BrokerRegistrationChangeRecord, ProducerIdsRecord, RegisterBrokerRecord
+from fencepost.model.metadata.records import (
+    BrokerRegistrationChangeRecord,
+    ProducerIdsRecord,
+    RegisterBrokerRecord,
+    UnregisterBrokerRecord,
+)
 from fencepost.model.protocol.controller import (
+    AdminResponse,
     AllocateProducerIdsRequest,
     AllocateProducerIdsResponse,
     BrokerHeartbeatRequest,
@@ -107,6 +113,18 @@ class ClusterControl:
         if self._configuration.is_elr_enabled() and not clean:
             return self._replication.changes_for_unclean_shutdown(request.broker_id)
         return self._replication.changes_for_lost_broker(request.broker_id)
+
+    def unregister_broker(self, arguments: dict[str, Any]) -> Result:
+        """Forget a broker, whether it runs or not: it leaves the ISRs (all but those that it is alone in), leads
+        nothing, and must register anew, in a new process. Refused with BROKER_ID_NOT_REGISTERED
+        (ReplicationControlManager.unregisterBroker)."""
+        registration = self._image.brokers.get(arguments["broker"])
+        if registration is None:
+            return refused(errors.BROKER_ID_NOT_REGISTERED)
+        broker_id = registration.broker_id
+        self.heartbeats.forget(broker_id)
+        record = UnregisterBrokerRecord(broker_id, registration.broker_epoch)
+        return Result([*self._replication.changes_for_lost_broker(broker_id), record], AdminResponse(None, {}))
 
     # --- heartbeats -----------------------------------------------------------------------------------------------
 
