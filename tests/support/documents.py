@@ -44,3 +44,9 @@ def words(text: str) -> str:
 
 def _fenced(lines: list[str], number: int) -> bool:
     return sum(line.startswith("```") for line in lines[:number]) % 2 == 1
+
+
+def python_files(page: Path) -> list[str]:
+    """The fenced Python of a page that is a file by itself: what begins with its imports."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if block.startswith(("import ", "from "))]
