@@ -19,6 +19,7 @@ from fencepost.model.config import KafkaConfig
 from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.metadata.image import MetadataImage
+from fencepost.model.metadata.records import CLUSTER_NAME
 from fencepost.model.protocol import data, group
 from fencepost.model.protocol.controller import AdminRequest, AdminResponse
 
@@ -192,7 +193,7 @@ class BrokerDoor:
 
     def _handle_admin(self, request: AdminRequest, reply: Reply) -> None:
         operation, resource_type, argument = _ADMIN_RIGHTS[request.operation]
-        resource_name = "kafka-cluster" if argument is None else request.arguments[argument]
+        resource_name = CLUSTER_NAME if argument is None else request.arguments[argument]
         if not self.authorizer.authorise(request.principal, operation, resource_type, resource_name):
             reply.send(AdminResponse(
                 errors.TOPIC_AUTHORIZATION_FAILED if resource_type == "topic" else errors.CLUSTER_AUTHORIZATION_FAILED))

@@ -113,7 +113,8 @@ class QuorumController:
         topics = TopicControl(
             config, self.image, self.replication, node.simulation.streams(f"controller {node.node_id}"))
         self._admin = AdminControl(
-            config, self.cluster, topics, self.replication, self.configuration, AclControl(self.image))
+            config, self.cluster, topics, self.replication, self.configuration,
+            composer(AclControl)(self.image))
         self._tasks = PeriodicTasks(node, config, self.cluster, self.replication, self._task_is_due)
         self._queue: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._queue_stream = node.simulation.streams(f"controller queue {node.node_id}")

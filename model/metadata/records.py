@@ -93,6 +93,10 @@ class ConfigRecord(NamedTuple):
     value: str | None
 
 
+#: The cluster's name as a resource of access control (Resource.CLUSTER_NAME).
+CLUSTER_NAME = "kafka-cluster"
+
+
 class AccessControlEntryRecord(NamedTuple):
     """An ACL is added. permission is "ALLOW" or "DENY"; operation "READ", "WRITE", "CREATE", "DELETE", "ALTER",
     "DESCRIBE" or "ALL"; resource_type "topic", "group" or "cluster"; resource_name may be "*"."""

@@ -3,6 +3,7 @@
 from hypothesis import strategies as st
 from steps import (
     NONE,
+    AddAcl,
     AddPartition,
     AllocateProducerIds,
     AlterPartition,
@@ -12,6 +13,7 @@ from steps import (
     Heartbeat,
     Reassign,
     Register,
+    RemoveAcl,
     SetConfig,
     Step,
 )
@@ -35,6 +37,11 @@ _configs = st.sampled_from((
     ("min.insync.replicas", "1"), ("min.insync.replicas", "2"), ("min.insync.replicas", "many"),
     ("unclean.leader.election.enable", "true"), ("unclean.leader.election.enable", "false"), ("no.such.name", "1")))
 
+_acls = (
+    st.sampled_from(("User:a", "User:*")), st.sampled_from(("READ", "READ", "ALL")),
+    st.sampled_from(("ALLOW", "ALLOW", "DENY")), st.sampled_from(("topic", "topic", "group", "cluster")),
+    st.sampled_from(("orders", "orders", "*", "kafka-cluster", "")))
+
 STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(Register, _brokers, st.sampled_from("aabc")),
     st.builds(Heartbeat, _brokers, _relative, st.sampled_from((True, True, True, False)),
@@ -51,6 +58,8 @@ STEPS: st.SearchStrategy[Step] = st.one_of(
     st.builds(lambda topic, config: SetConfig(topic, *config), _topics, _configs),
     st.builds(lambda topic, config: SetConfig(topic, config[0], None), _topics, _configs),
     st.builds(AllocateProducerIds, _brokers, _relative),
+    st.builds(AddAcl, *_acls),
+    st.builds(RemoveAcl, *_acls),
 )
 
 SEQUENCES = st.lists(STEPS, min_size=1, max_size=20).map(tuple)

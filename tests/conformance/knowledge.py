@@ -4,6 +4,9 @@ from typing import Any
 
 from steps import NONE
 
+#: What an access control entry consists of.
+ACL_FIELDS = ("principal", "operation", "permission", "resource_type", "resource_name")
+
 
 class Knowledge:
     """Brokers' epochs and partitions' states, by the records that were written so far, given in one form."""
@@ -13,8 +16,15 @@ class Knowledge:
         self.broker_epochs: dict[int, int] = {}
         self.topic_ids: dict[str, Any] = {}
         self.topics: dict[Any, str] = {}
+        #: entries by the id that Kafka gives them; the model's have none
+        self._acls: dict[Any, tuple[object, ...]] = {}
         #: (topic id, partition) -> [leader, leader epoch, partition epoch]
         self.partitions: dict[tuple[Any, int], list[int]] = {}
+
+    @property
+    def acls(self) -> list[tuple[Any, ...]]:
+        """The entries that there are; a real side's only."""
+        return list(self._acls.values())
 
     def broker_epoch(self, broker: int, relative: int) -> int:
         """The epoch of a broker, or one near it; an unknown broker's is 1,000."""
@@ -52,6 +62,12 @@ class Knowledge:
         if name == "ProducerIds":
             self.next_producer_id = fields["next_producer_id"]
             return (name, fields["broker"], self.next_producer_id - self.first_producer_id)
+        if name == "Acl":
+            entry = tuple(fields[field] for field in ACL_FIELDS)
+            self._acls[fields.get("id")] = entry
+            return (name, *entry)
+        if name == "RemoveAcl":
+            return (name, *(self._acls.pop(fields["id"]) if "id" in fields else tuple(fields.values())))
         if name == "Partition":
             key = (fields["topic_id"], fields["partition"])
             self.partitions[key] = [fields["leader"], fields["leader_epoch"], fields["partition_epoch"]]

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from knowledge import Knowledge
 from steps import (
+    AddAcl,
     AddPartition,
     AllocateProducerIds,
     AlterPartition,
@@ -14,6 +15,7 @@ from steps import (
     Heartbeat,
     Reassign,
     Register,
+    RemoveAcl,
     SetConfig,
     Step,
 )
@@ -27,7 +29,8 @@ _NAMES = {
     records.RegisterBrokerRecord: "RegisterBroker", records.BrokerRegistrationChangeRecord: "BrokerChange",
     records.TopicRecord: "Topic", records.RemoveTopicRecord: "RemoveTopic", records.PartitionRecord: "Partition",
     records.PartitionChangeRecord: "PartitionChange", records.ConfigRecord: "Config",
-    records.ProducerIdsRecord: "ProducerIds",
+    records.ProducerIdsRecord: "ProducerIds", records.AccessControlEntryRecord: "Acl",
+    records.RemoveAccessControlEntryRecord: "RemoveAcl",
 }
 _TERMS = {"broker_id": "broker", "broker_epoch": "epoch"}
 _UNCOMPARED = ("incarnation_id", "eligible_leader_replicas", "last_known_elr")
@@ -141,6 +144,12 @@ class ModelController:
         return self._admin("alter-config", resource_type="topic", resource_name=step.topic, key=step.name,
                            value=step.value)
 
-    def _admin(self, operation: str, **arguments: Any) -> tuple[str | None, tuple[()]]:
-        response = self._world.ask(protocol.EnvelopeRequest(1, protocol.AdminRequest(operation, arguments)))
+    def _addacl(self, step: AddAcl) -> tuple[str | None, tuple[()]]:
+        return self._admin("create-acl", **step._asdict())
+
+    def _removeacl(self, step: RemoveAcl) -> tuple[str | None, tuple[()]]:
+        return self._admin("delete-acl", **step._asdict())
+
+    def _admin(self, name_of_operation: str, /, **arguments: Any) -> tuple[str | None, tuple[()]]:
+        response = self._world.ask(protocol.EnvelopeRequest(1, protocol.AdminRequest(name_of_operation, arguments)))
         return response.error, ()

@@ -11,6 +11,7 @@ from knowledge import Knowledge
 from metadata_records import MetadataSchemas
 from real_kafka import CLUSTER_ID, artifacts, free_ports, node
 from steps import (
+    AddAcl,
     AddPartition,
     AllocateProducerIds,
     AlterPartition,
@@ -21,6 +22,7 @@ from steps import (
     Heartbeat,
     Reassign,
     Register,
+    RemoveAcl,
     SetConfig,
     Step,
 )
@@ -36,6 +38,15 @@ PROPERTIES = {
     "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
     "broker.session.timeout.ms": "3600000", "min.insync.replicas": "2", "controller.quorum.append.linger.ms": "0",
 }
+#: Entries are kept, and everybody may do everything.
+_AUTHORIZER = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+}
+_RESOURCE_TYPES = {"topic": 2, "group": 3, "cluster": 4}
+_OPERATIONS = {"ALL": 2, "READ": 3}
+_PERMISSIONS = {"DENY": 2, "ALLOW": 3}
+_LITERAL = 3
 
 #: Uuid.METADATA_TOPIC_ID.
 METADATA_TOPIC_ID = uuid.UUID(int=1)
@@ -48,7 +59,7 @@ def real_controller(version: str) -> Iterator["RealController"]:
     """Start a node of that version and talk to it; it ends with the block."""
     (port,) = free_ports(1)
     properties = {
-        **PROPERTIES, "controller.quorum.voters": f"101@127.0.0.1:{port}",
+        **PROPERTIES, **_AUTHORIZER, "controller.quorum.voters": f"101@127.0.0.1:{port}",
         "listeners": f"CONTROLLER://127.0.0.1:{port}"}
     with node(version, properties, port), Connection(port) as connection:
         yield RealController(connection, MetadataSchemas(artifacts(version)))
@@ -97,6 +108,8 @@ class RealController:
         for broker in before.broker_epochs:
             if broker not in self._real_brokers:
                 self._connection.ask(api.UnregisterBrokerRequest(broker_id=broker))
+        for entry in before.acls:
+            self._removeacl(RemoveAcl(*entry))
         self.new_records()
         self.knowledge = Knowledge(before.next_producer_id)
         self.knowledge.broker_epochs = {broker: before.broker_epochs[broker] for broker in self._real_brokers}
@@ -267,10 +280,32 @@ class RealController:
             resources=(api.AlterConfigsResource(resource_type=2, resource_name=step.topic, configs=(config,)),)))
         return error_name(response.responses[0].error_code), ()
 
+    # --- access control ---------------------------------------------------------------------------------------------
+
+    def _addacl(self, step: AddAcl) -> tuple[str | None, Facts]:
+        api = schema("create_acls", 3)
+        response = self._connection.ask(api.CreateAclsRequest(creations=(api.AclCreation(
+            resource_type=_RESOURCE_TYPES[step.resource_type], resource_name=step.resource_name,
+            resource_pattern_type=_LITERAL, principal=step.principal, host="*", operation=_OPERATIONS[step.operation],
+            permission_type=_PERMISSIONS[step.permission]),)))
+        return error_name(response.results[0].error_code), ()
+
+    def _removeacl(self, step: RemoveAcl) -> tuple[str | None, Facts]:
+        api = schema("delete_acls", 3)
+        response = self._connection.ask(api.DeleteAclsRequest(filters=(api.DeleteAclsFilter(
+            resource_type_filter=_RESOURCE_TYPES[step.resource_type], resource_name_filter=step.resource_name,
+            pattern_type_filter=_LITERAL, principal_filter=step.principal, host_filter="*",
+            operation=_OPERATIONS[step.operation], permission_type=_PERMISSIONS[step.permission]),)))
+        return error_name(response.filter_results[0].error_code), ()
+
 
 def error_name(code: Any) -> str | None:
     """The name of an error code in Kafka's own spelling; None for 0."""
     return None if code.value == 0 else str(code.name).upper()
+
+
+def _name(numbers: dict[str, int], number: int) -> str:
+    return next(name for name, each in numbers.items() if each == number)
 
 
 def _ids(values: list[int] | None) -> tuple[int, ...] | None:
@@ -308,4 +343,9 @@ _RECORDS: dict[str, Any] = {
         "resource_type": _RESOURCES.get(f["ResourceType"]), "resource_name": f["ResourceName"], "name": f["Name"],
         "value": f["Value"]}),
     "ProducerIdsRecord": lambda f: ("ProducerIds", {"broker": f["BrokerId"], "next_producer_id": f["NextProducerId"]}),
+    "AccessControlEntryRecord": lambda f: ("Acl", {
+        "id": f["Id"], "principal": f["Principal"], "operation": _name(_OPERATIONS, f["Operation"]),
+        "permission": _name(_PERMISSIONS, f["PermissionType"]),
+        "resource_type": _name(_RESOURCE_TYPES, f["ResourceType"]), "resource_name": f["ResourceName"]}),
+    "RemoveAccessControlEntryRecord": lambda f: ("RemoveAcl", {"id": f["Id"]}),
 }

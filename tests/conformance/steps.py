@@ -89,8 +89,28 @@ class AllocateProducerIds(NamedTuple):
     epoch: int = 0
 
 
+class AddAcl(NamedTuple):
+    """CreateAcls of one entry, in the model's words."""
+
+    principal: str
+    operation: str
+    permission: str
+    resource_type: str
+    resource_name: str
+
+
+class RemoveAcl(NamedTuple):
+    """DeleteAcls of the entry that is exactly so."""
+
+    principal: str
+    operation: str
+    permission: str
+    resource_type: str
+    resource_name: str
+
+
 Step = (Register | Heartbeat | CreateTopic | DeleteTopic | AddPartition | AlterPartition | Reassign | Elect | SetConfig
-        | AllocateProducerIds)
+        | AllocateProducerIds | AddAcl | RemoveAcl)
 
 
 class Answer(NamedTuple):
