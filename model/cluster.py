@@ -179,6 +179,19 @@ class SimulatedCluster(DiskFaults):
         """Take back every cut, loss, delay and hold."""
         self.network.heal()
 
+    def add_broker(self) -> int:
+        """Start a broker that was not there before, on an empty disk, and return its id. Clients hear of it by the
+        metadata."""
+        node_id = max(self.brokers) + 1
+        self.servers[node_id] = self.make_broker(node_id)
+        self.brokers = (*self.brokers, node_id)
+        self.node(node_id).start()
+        return node_id
+
+    def make_broker(self, node_id: int) -> Node:
+        """One more server that is a broker only."""
+        raise NotImplementedError
+
     def administer(self, operation: dict[str, Any]) -> None:
         """Have the operators do something now, by a client of their own, which faults do not strike; they wait for
         their last operation."""

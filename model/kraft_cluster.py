@@ -25,6 +25,7 @@ class KRaftCluster(SimulatedCluster):
     ) -> None:
         super().__init__(seed, shape, config, client_config, physics, recorder)
         self.controllers = shape.controller_ids()
+        self._composer = composer
         self.nodes: dict[int, KafkaNode] = {
             node_id: KafkaNode(
                 node_id, self.simulation, self.network, config, composer, self.controllers,
@@ -33,6 +34,12 @@ class KRaftCluster(SimulatedCluster):
             for node_id in sorted({*self.controllers, *self.brokers})
         }
         self.servers.update(self.nodes)
+
+    def make_broker(self, node_id: int) -> KafkaNode:
+        """See `SimulatedCluster`."""
+        self.nodes[node_id] = KafkaNode(
+            node_id, self.simulation, self.network, self.config, self._composer, self.controllers, False, True)
+        return self.nodes[node_id]
 
     def roles(self) -> dict[str, list[int]]:
         """`active-controller` and `raft-leader`: who believes to be it."""

@@ -36,6 +36,7 @@ class ZkCluster(SimulatedCluster):
         self._consumer_config = consumer_config
         super().__init__(seed, shape, config, client_config, physics, recorder)
         self.zookeepers = shape.zookeeper_ids()
+        self._composer = composer
         self.ensemble: dict[int, ZooKeeperServer] = {
             node_id: ZooKeeperServer(node_id, self.simulation, self.network, zookeeper, composer, self.zookeepers)
             for node_id in self.zookeepers
@@ -64,6 +65,12 @@ class ZkCluster(SimulatedCluster):
         return ZkClientNode(
             node_id, f"client {index}", self.simulation, self.network, index, client_config, self._consumer_config,
             self._zookeeper, self.shape.zookeeper_ids(), self.recorder, self.shape.clients)
+
+    def make_broker(self, node_id: int) -> ZkKafkaNode:
+        """See `SimulatedCluster`."""
+        self.nodes[node_id] = ZkKafkaNode(
+            node_id, self.simulation, self.network, self.config, self._zookeeper, self._composer, self.zookeepers)
+        return self.nodes[node_id]
 
     def roles(self) -> dict[str, list[int]]:
         """`active-controller` and `zookeeper-leader`: who believes to be it."""

@@ -86,6 +86,9 @@ class Cluster(Protocol):
     def slow_controller(self, node_id: int, delay_us: int) -> bool:
         """Slow the node's ZooKeeper-mode controller down by so much for each event; False where it has none."""
 
+    def add_broker(self) -> int:
+        """Start a broker that was not there before, with an empty disk; its id."""
+
     def administer(self, operation: dict[str, Any]) -> None:
         """Have an operator do something by a client of the cluster: an operation as a history has it, with `f`, `key`
         and its other fields. Its answer, and whether it takes effect, is the history's to tell."""

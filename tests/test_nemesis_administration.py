@@ -169,3 +169,22 @@ def test_voters_are_fixed(live: Live, kind: str) -> None:
 def test_a_wrong_fault_is_refused(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(FaultError, match=message):
         fault_from_data({"at_us": 1, "duration_us": 1, **fields}, "schedule.json")
+
+
+def test_a_broker_is_added_and_given_a_replica(live: Live) -> None:
+    strike(live, {"kind": "add-broker", "partition": "orders-0"})
+    assert live.cluster.brokers == (1, 2, 3, 4)
+    former = live.cluster.replicas_of("orders-0")
+    live.run(6 * SECOND)
+    assert operations(live) == [("invoke", "reassign", "orders-0"), ("ok", "reassign", "orders-0")]
+    assert live.cluster.replicas_of("orders-0") == [4, *former[:2]]
+    (leader,) = live.cluster.leaders_of("orders-0")
+    isr = live.cluster.running_brokers()[leader].replica_manager.partitions["orders-0"].isr
+    assert sorted(isr) == sorted([4, *former[:2]])
+
+
+def test_a_cluster_grows_to_six_brokers() -> None:
+    live = LiveCluster()
+    strike(live, *[{"kind": "add-broker", "partition": "orders-0"}] * 4)
+    assert live.cluster.brokers == (1, 2, 3, 4, 5, 6)
+    assert skipped(live) == ["there are 6 brokers already"]

@@ -17,6 +17,7 @@ from fencepost.nemesis.targets import Draws
 #: The topics that drawn schedules create and delete, and how many partitions they have.
 _TOPICS = ("passing-a", "passing-b")
 _PARTITIONS = 2
+_MOST_BROKERS = 6
 #: How often it is looked whether a broker has ended.
 _LOOK_US = 50_000
 
@@ -159,6 +160,43 @@ class AlterConfig(AdministrationKind):
         name = str(strike.fault.setting).partition("=")[0]
         strike.cluster.administer(
             {"f": "alter-config", "key": strike.fault.topic, "name": name, "value": None, "retry": True})
+
+
+@kind
+class AddBroker(Kind):
+    """A broker that was not there before is started, with an empty disk; at the end the `partition` gets it as its
+    first replica, for its last one. It stays, and later faults may strike it. A cluster grows to 6 brokers at most.
+
+    Stands for: a cluster that is scaled out.
+    """
+
+    name = "add-broker"
+    plane = "administration"
+    needs = ("partition",)
+    has_target = False
+    ignores = ("target",)
+    told = "{struck} was added to the cluster, to get a replica of {partition},"
+
+    def drawn(self, draws: Draws, rhythm: Rhythm) -> dict[str, Any]:
+        """See `Kind`."""
+        return {"partition": draws.choice(rhythm.partitions)}
+
+    def strike(self, strike: Strike) -> None:
+        """Start it."""
+        if len(strike.cluster.brokers) >= _MOST_BROKERS:
+            strike.skip(f"there are {_MOST_BROKERS} brokers already")
+            return
+        node = strike.cluster.add_broker()
+        strike.record([node])
+        strike.state = node
+
+    def undo(self, strike: Strike) -> None:
+        """It has registered by now, as a rule; else the operation says so."""
+        partition = str(strike.fault.partition)
+        former = strike.cluster.replicas_of(partition)
+        if former:
+            replicas = [strike.state, *(broker for broker in former if broker != strike.state)][:len(former)]
+            strike.cluster.administer({"f": "reassign", "key": partition, "replicas": replicas})
 
 
 class MembershipKind(ProcessKind):
