@@ -18,7 +18,8 @@ history is on disk (ZOOKEEPER-3911, ZOOKEEPER-4785); both lose power, and the le
 
 *ZkNoIllegalState.* No server meets what cannot be, such as an order to cut its log below its snapshot.
 
-Excused is only what a wiped disk (`disk-lost` with `wiped`) makes a server forget.
+Excused is only what a wiped disk (`disk-lost` with `wiped`) makes a server forget, and only where fewer others than a
+majority needs to learn of it (n - majority + 1) still had it then: the end of the lost log, or the accepted epoch.
 """
 
 from typing import Any
@@ -182,13 +183,29 @@ class ZooKeeperLog(Findings):
     def _on_disk_lost(self, event: Event, node: int) -> None:
         if event.key == LOG_FILE:
             if event.value.get("wiped"):
-                self._wiped[node] = event.index
+                self._note_forgotten(event, node, self._others_with_end_of(node))
             if event.value.get("wiped") and not event.value["from_offset"]:
                 self._logs[node] = _Log()
             else:
                 self._log(node).cut(event.value["from_offset"])
         elif event.key in _EPOCH_FILES and event.value.get("wiped"):
-            self._epochs.pop(node, None)
+            known = self._epochs.pop(node, None)
+            if known is not None:
+                others = [epochs for epochs, _ in self._epochs.values() if epochs[1] >= known[0][1]]
+                self._note_forgotten(event, node, len(others))
+
+    def _note_forgotten(self, event: Event, node: int, others: int) -> None:
+        """So many others still know what this server's disk has lost."""
+        servers = len(self.header["zookeepers"])
+        if others < servers - servers // 2:
+            self._wiped[node] = event.index
+
+    def _others_with_end_of(self, node: int) -> int:
+        """How many others hold the last transaction of a server's log, and so the whole."""
+        last_zxid = self._log(node).last_zxid()
+        return sum(
+            last_zxid <= log.base_zxid or any(zxid == last_zxid for zxid, _ in reversed(log.entries))
+            for other, log in self._logs.items() if other != node)
 
     # --- applying -----------------------------------------------------------------------------------------------------
 
@@ -237,7 +254,7 @@ class ZooKeeperLog(Findings):
         self._newest_epoch = max(self._newest_epoch, epoch)
 
     def _judge(self, rule: str, message: str, event: Event, others: tuple[int, ...]) -> None:
-        """A violation, unless a disk was wiped before: then nobody can be held to what it knew."""
+        """A violation, unless a wiped disk made too many forget: then nobody can be held to what it knew."""
         if self._wiped:
             self.excuse(rule, WIPED, message, event, (*others, *self._wiped.values()))
         else:

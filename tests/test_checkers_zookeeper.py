@@ -202,6 +202,27 @@ def test_a_wiped_disk_excuses_what_it_held():
     assert history.excuses() == ["ZkCommittedTxnDurable"]
 
 
+def test_a_wiped_disk_excuses_nothing_that_enough_others_held():
+    history = ZooKeeperHistory()
+    history.state(1, "leading", 1)
+    for node in (1, 2, 3):
+        history.append(node, 0, (E1 + 1, "a"))
+    history.apply(1, E1 + 1)
+    history.lose_log(2, 0, wiped=True)
+    history.lose_log(3, 0)
+    history.state(3, "leading", 2)
+    assert history.rules() == ["ZkCommittedTxnDurable"]
+
+
+def test_a_record_that_its_checksum_gave_away_costs_only_what_follows():
+    history = ZooKeeperHistory()
+    for node in (1, 2, 3):
+        history.append(node, 0, (E1 + 1, "a"), (E1 + 2, "b"))
+    history.lose_log(2, 1, wiped=True)
+    history.append(2, 1, (E1 + 2, "b"))
+    assert history.rules() == history.excuses() == []
+
+
 def test_a_later_leader_that_has_it_is_no_offence():
     history = committed_and_lost()
     history.append(3, 0, (E1 + 1, "a"))
