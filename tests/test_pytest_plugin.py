@@ -54,6 +54,12 @@ def test_a_failure_shows_what_happened_and_how_to_see_it_again(
     ("brokers=0", "brokers=0: allowed is a whole number from 1 to 100"),
     ("bug='KAFKA-1'", "no such known bug; the nearest is"),
     ("duration='soon'", "'soon' is no duration"),
+    ("mode='raft'", "mode='raft': allowed is kraft or zk"),
+    ("profile='fast'", "profile='fast': allowed is "),
+    ("clients=True", "clients=True: allowed is a whole number"),
+    ("properties='min.insync.replicas=2'", "allowed is a dict of Kafka's names and their values"),
+    ("bug=3", "bug=3: allowed is the id of a known bug"),
+    ("mode='zk', bug='KIP-996'", "@pytest.mark.fencepost: --bug KIP-996: a bug of mode kraft, not of zk"),
     ("seeds=-1", "seeds=-1: allowed is how many, or which"),
     ("3", "takes arguments by name only"),
 ])
