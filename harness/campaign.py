@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fencepost.harness.coverage import Coverage
-from fencepost.harness.pool import Outcome, Pool
+from fencepost.harness.pool import NotYet, Outcome, Pool
 from fencepost.harness.spec import RunSpec
 from fencepost.harness.words import joined
 from fencepost.histories.errors import FencepostError, StoreError
@@ -29,6 +29,7 @@ class Order:
 
     spec: what every seed runs; its own seed is not looked at. keep: "failures" or "all" run directories.
     sought: the rules of which `until_failure` waits for one; empty: any.
+    guided: most seeds are given a schedule near to one that reached rare states (see `guide`).
     """
 
     spec: RunSpec
@@ -40,11 +41,19 @@ class Order:
     keep: str = "failures"
     not_modelled: tuple[str, ...] = ()
     sought: tuple[str, ...] = ()
+    guided: bool = False
+
+
+#: What a worker runs: a seed of an order, with this schedule if a guide has planned it.
+Item = tuple[Order, int, list[dict[str, Any]] | None]
 
 
 @dataclass(slots=True)
 class SeedOutcome:
-    """What one seed gave; everything in it travels between processes."""
+    """What one seed gave; everything in it travels between processes.
+
+    faults, states: what a guide learns from, where there is one.
+    """
 
     seed: int
     verdict: str
@@ -57,6 +66,8 @@ class SeedOutcome:
     cpu_seconds: float = 0.0
     kernel_events: int = 0
     virtual_us: int = 0
+    faults: list[dict[str, Any]] | None = None
+    states: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -64,6 +75,7 @@ class Campaign:
     """A campaign under way or done.
 
     outcomes: by seed. started, ended: monotonic wall-clock seconds. stopped: why it ended early, in words, or None.
+    planned: how many seeds a guide gave a schedule.
     """
 
     order: Order
@@ -73,6 +85,7 @@ class Campaign:
     stopped: str | None = None
     interrupted: bool = False
     deaths: int = 0
+    planned: int = 0
 
     def sorted_outcomes(self) -> list[SeedOutcome]:
         """The outcomes in the order of their seeds."""
@@ -175,12 +188,36 @@ def run_campaign(order: Order, progress: Progress, deadline: float | None = None
     return campaign
 
 
-def _items(campaign: Campaign) -> Iterator[tuple[Order, int]]:
+def _items(campaign: Campaign) -> Iterator[Item | NotYet]:
     order = campaign.order
-    for seed in range(order.first, order.first + order.seeds):
+    plans = _planned(campaign) if order.guided else ((seed, None) for seed in _seeds(order))
+    for plan in plans:
         if order.until_failure and campaign.found():
             return
-        yield order, seed
+        yield plan if isinstance(plan, NotYet) else (order, *plan)
+
+
+def _seeds(order: Order) -> range:
+    return range(order.first, order.first + order.seeds)
+
+
+def _planned(campaign: Campaign) -> Iterator[tuple[int, list[dict[str, Any]] | None] | NotYet]:
+    """The seeds, each with its schedule if it is not to draw one; waits for the outcomes that a plan depends on."""
+    from fencepost.harness.guide import LAG, Guide
+
+    guide = Guide(campaign.order.spec)
+    for seed in _seeds(campaign.order):
+        known = seed - LAG
+        if known >= campaign.order.first:
+            while known not in campaign.outcomes:
+                yield NotYet()
+            outcome = campaign.outcomes[known]
+            if outcome.faults is not None:
+                guide.learn(outcome.faults, outcome.states)
+                outcome.faults, outcome.states = None, ()
+        faults = guide.plan(seed)
+        campaign.planned += faults is not None
+        yield seed, faults
 
 
 def _is_over(campaign: Campaign, pool: Pool) -> bool:
@@ -189,7 +226,7 @@ def _is_over(campaign: Campaign, pool: Pool) -> bool:
     if not found:
         return False
     lowest = found[0].seed
-    if any(seed < lowest for _, seed in pool.busy()):
+    if any(seed < lowest for _, seed, _ in pool.busy()):
         return False
     campaign.outcomes = {seed: outcome for seed, outcome in campaign.outcomes.items() if seed <= lowest}
     rules = campaign.sought_rules(found[0])
@@ -201,11 +238,11 @@ def _seed_outcome(outcome: Outcome) -> SeedOutcome:
     if outcome.death is None:
         assert isinstance(outcome.value, SeedOutcome)
         return outcome.value
-    _, seed = outcome.item
+    _, seed, _ = outcome.item
     return SeedOutcome(seed, "unknown", trouble=f"its worker process died ({outcome.death})")
 
 
-def run_seed(item: tuple[Order, int]) -> SeedOutcome:
+def run_seed(item: Item) -> SeedOutcome:
     """Run one seed of an order; the workers' task. Raises what `run` and the store refuse."""
     try:
         return _run_seed(*item)
@@ -217,11 +254,12 @@ def run_seed(item: tuple[Order, int]) -> SeedOutcome:
             f"fencepost crashed: {type(error).__name__}: {error} in {Path(where.filename).name} line {where.lineno}"))
 
 
-def _run_seed(order: Order, seed: int) -> SeedOutcome:
+def _run_seed(order: Order, seed: int, faults: list[dict[str, Any]] | None) -> SeedOutcome:
     from fencepost.harness.run import report, run, store_run
+    from fencepost.harness.states import states
 
     started = time.process_time()
-    result = run(replace(order.spec, seed=seed))
+    result = run(replace(order.spec, seed=seed, faults=order.spec.faults if faults is None else faults))
     run_directory = None
     if result.verdict != "valid" or order.keep == "all":
         run_directory = str(store_run(result, order.store, order.not_modelled))
@@ -232,6 +270,7 @@ def _run_seed(order: Order, seed: int) -> SeedOutcome:
         seed, result.verdict, result.digest, data["violations"], data["excused"], result.coverage, run_directory,
         result.crash.words() if result.crash is not None else unknown[0] if unknown else None,
         time.process_time() - started, result.kernel_events, result.end_us,
+        *((result.spec.faults, states(result.events)) if order.guided else ()),
     )
 
 

@@ -1,10 +1,10 @@
-"""What a run reached: fault kinds, fail-overs, ISR changes, error codes. Counted from its history alone."""
+"""What a run reached: fault kinds, branches of the protocol, error codes. Counted from its history alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fencepost.histories.event import FAULT, INVOKE, Event
+from fencepost.histories.event import FAULT, INVOKE, OBSERVE, Event
 
 #: Events of the nemesis that are no fault.
 _MARKS = ("heal", "quiet-end")
@@ -12,7 +12,10 @@ _MARKS = ("heal", "quiet-end")
 
 @dataclass(slots=True)
 class Coverage:
-    """Counts over one run or, added up, over many. Keys are in the order in which they were first met."""
+    """Counts over one run or, added up, over many. Keys are in the order in which they were first met.
+
+    observations: by what was observed, each a branch of the protocol (see `fencepost.histories.vocabulary`).
+    """
 
     faults: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
@@ -21,11 +24,13 @@ class Coverage:
     leader_changes: int = 0
     operations: dict[str, int] = field(default_factory=dict)
     errors: dict[str, int] = field(default_factory=dict)
+    observations: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "Coverage") -> None:
         """Add another run's counts."""
         for mine, theirs in (
             (self.faults, other.faults), (self.operations, other.operations), (self.errors, other.errors),
+            (self.observations, other.observations),
         ):
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
@@ -40,7 +45,7 @@ class Coverage:
             "faults": dict(sorted(self.faults.items())), "faults_skipped": self.skipped,
             "controller_fail_overs": self.fail_overs, "isr_changes": self.isr_changes,
             "leader_changes": self.leader_changes, "operations": dict(sorted(self.operations.items())),
-            "errors": dict(sorted(self.errors.items())),
+            "errors": dict(sorted(self.errors.items())), "observations": dict(sorted(self.observations.items())),
         }
 
 
@@ -59,6 +64,8 @@ def coverage(events: Iterable[Event]) -> Coverage:
             continue
         if event.error is not None:
             reached.errors[event.error] = reached.errors.get(event.error, 0) + 1
+        if event.type == OBSERVE:
+            reached.observations[event.f] = reached.observations.get(event.f, 0) + 1
         if event.f == "controller-claimed":
             claims += 1
         elif event.f == "isr-changed":

@@ -63,6 +63,11 @@ def make_cluster(spec: RunSpec, config: EffectiveConfig, recorder: Recorder) -> 
     return KRaftCluster(spec.seed, spec.shape, config.kafka, config.client, world, composer, recorder)
 
 
+def branches_of(mode: str) -> list[str]:
+    """The branches of the protocol that a run in that mode can take: what its cluster can tell of itself."""
+    return (ZkCluster if mode == "zk" else KRaftCluster).observations()
+
+
 class Execution:
     """A run that can be driven. `spec` is the complete one; `header` is what checkers are told."""
 

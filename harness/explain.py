@@ -204,18 +204,24 @@ def fenced_orders(header: dict[str, Any], events: Sequence[Event]) -> list[str]:
     return lines
 
 
-def coverage_words(reached: dict[str, Any], known_faults: Sequence[str], known_errors: Sequence[str]) -> list[str]:
+def coverage_words(
+    reached: dict[str, Any], known_faults: Sequence[str], known_errors: Sequence[str], known_branches: Sequence[str]
+) -> list[str]:
     """The lines about what a campaign reached, and what it never did."""
     faults = [name for name in reached["faults"] if name in known_faults]
     missing = [name for name in known_faults if name not in reached["faults"]]
     unmet = [name for name in known_errors if name not in reached["errors"]]
+    untaken = [name for name in known_branches if name not in reached["observations"]]
     line = (f"{len(faults)} of {len(known_faults)} fault kinds, "
             f"{count(reached['controller_fail_overs'], 'controller fail-over')}, "
             f"{count(reached['leader_changes'], 'leader change')}, {count(reached['isr_changes'], 'ISR change')}, "
+            f"{len(known_branches) - len(untaken)} of {len(known_branches)} branches of the protocol, "
             f"{len(known_errors) - len(unmet)} of {len(known_errors)} error codes")
     lines = [line]
     if missing:
         lines.append(f"never struck: {joined(missing)}")
+    if untaken:
+        lines.append(f"never taken: {joined(untaken)}")
     if unmet:
         lines.append(f"never met: {', '.join(unmet[:8])}{', ...' if len(unmet) > 8 else ''}")
     return lines

@@ -45,17 +45,17 @@ class Hunted:
 
 def hunt(
     bugs: Sequence[KnownBug], jobs: int, store: Path, budget_seconds: float, searching: Callable[[KnownBug], Progress],
-    shrinking: Callable[[Shrinker], None],
+    shrinking: Callable[[Shrinker], None], *, guided: bool = False,
 ) -> Iterator[Hunted]:
     """Hunt one bug after the other; gives what became of each as soon as it is known. Ctrl-C ends all of it.
 
-    budget_seconds: wall-clock time for each bug. searching, shrinking: told of every run.
+    budget_seconds: wall-clock time for each bug. searching, shrinking: told of every run. guided: as of campaigns.
     """
     for bug in bugs:
         ends = time.monotonic() + budget_seconds
         mode = "kraft" if bug.mode == "any" else bug.mode
         order = Order(RunSpec(seed=0, mode=mode, bugs=(bug.bug_id,)), 0, _MAX_SEEDS, jobs, store, True,
-                      sought=bug.rules)
+                      sought=bug.rules, guided=guided)
         campaign = run_campaign(order, searching(bug), deadline=ends)
         yield _hunted(bug, mode, campaign, max(1.0, ends - time.monotonic()), shrinking)
         if campaign.interrupted:

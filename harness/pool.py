@@ -39,6 +39,10 @@ class Outcome:
     is_part: bool = False
 
 
+class NotYet:
+    """What the items give instead of an item while that depends on outcomes that are still to come."""
+
+
 @dataclass(slots=True)
 class _Worker:
     process: BaseProcess
@@ -73,7 +77,10 @@ class Pool:
         return [worker.item for worker in self._workers if worker.busy]
 
     def _fill(self, items: Iterator[Any]) -> None:
-        """Give every idle worker an item, start workers while there are items, end those without any."""
+        """Give every idle worker an item, start workers while there are items, end those without any.
+
+        With `NotYet` for an item some worker is busy with what it waits for: the rest go on when that is done.
+        """
         idle = [worker for worker in self._workers if not worker.busy]
         while idle or len(self._workers) < self._jobs:
             try:
@@ -81,6 +88,8 @@ class Pool:
             except StopIteration:
                 for worker in idle:
                     self._dismiss(worker)
+                return
+            if isinstance(item, NotYet):
                 return
             worker = idle.pop() if idle else self._hire()
             worker.item, worker.busy = item, True

@@ -249,6 +249,11 @@ class SimulatedCluster(DiskFaults):
         """The state of every server as plain data."""
         return {"nodes": {str(node_id): node.describe() for node_id, node in self.servers.items()}}
 
+    @classmethod
+    def observations(cls) -> list[str]:
+        """What such a cluster may tell of itself (see `fencepost.histories.vocabulary`)."""
+        return sorted(name for name in OBSERVATIONS if name not in cls.ABSENT_OBSERVATIONS)
+
     def header(self) -> dict[str, Any]:
         """What checkers need to know about the run."""
         config = self.config
@@ -260,5 +265,5 @@ class SimulatedCluster(DiskFaults):
             "timing": {
                 field.name: getattr(config, field.name) for field in fields(config) if field.name.endswith("_us")
             },
-            "observations": sorted(name for name in OBSERVATIONS if name not in self.ABSENT_OBSERVATIONS),
+            "observations": self.observations(),
         }

@@ -120,11 +120,4 @@ def draw_faults(draws: Draws, rhythm: Rhythm) -> list[Fault]:
 
 def in_order(faults: Sequence[Fault]) -> list[Fault]:
     """By the times from which they may strike."""
-    return sorted(faults, key=_begin_us)
-
-
-def _begin_us(fault: Fault) -> int:
-    if fault.at_us is not None:
-        return fault.at_us
-    assert fault.at_point is not None
-    return fault.at_point.from_us
+    return sorted(faults, key=lambda fault: fault.begin_us)

@@ -77,6 +77,14 @@ class Fault:
     rate_ppm: int | None = None
     draws: int | None = None
 
+    @property
+    def begin_us(self) -> int:
+        """When it strikes, or from when on it waits for its point."""
+        if self.at_us is not None:
+            return self.at_us
+        assert self.at_point is not None
+        return self.at_point.from_us
+
     def __repr__(self) -> str:
         """As one would write it: without what was not given."""
         given = [f"{item.name}={value!r}" for item in fields(self)[2:]

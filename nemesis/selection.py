@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fencepost.nemesis.choices import Choices
-from fencepost.nemesis.drawing import core_kinds, draw_faults, in_order
+from fencepost.nemesis.drawing import Drawing, core_kinds, draw_faults, in_order
 from fencepost.nemesis.faults import Fault, Trigger, kinds_of
 from fencepost.nemesis.fields import FaultError
 from fencepost.nemesis.kinds import KINDS
@@ -50,6 +50,18 @@ def draw_schedule(streams: Callable[[str], Draws], rhythm: Rhythm, selection: st
         if selection != ALL or draws.chance(1, 2):
             more = _draw_more(draws, rhythm.in_order(), kinds)
     return in_order([replace(fault, draws=place) for place, fault in enumerate([*drawn, *more])])
+
+
+def draw_episode(draws: Draws, rhythm: Rhythm, selection: str, at_us: int) -> list[Fault]:
+    """One more episode, to begin at `at_us` or at a point passed from then on."""
+    mode = "zk" if rhythm.quorum == "zookeepers" else "kraft"
+    drawing: Drawing | Additions
+    if selection == CORE or (selection == ALL and draws.chance(1, 2)):
+        drawing = Drawing(draws, rhythm.in_order())
+    else:
+        drawing = Additions(draws, rhythm.in_order(), selected_kinds(selection, mode))
+    drawing.episode(at_us)
+    return drawing.faults
 
 
 def _draw_more(draws: Draws, rhythm: Rhythm, kinds: Sequence[str]) -> list[Fault]:

@@ -109,6 +109,8 @@ def test_coverage_counts_what_was_reached():
     recorder.client(2, "info", "produce", 0, "orders-0", {}, "REQUEST_TIMED_OUT")
     recorder.observe(3, "isr-changed", 1, "orders-0", {}, None, None)
     reached = coverage(recorder.events).to_data()
+    observed = reached.pop("observations")
+    assert (observed["leader-start"], observed["isr-changed"]) == (2, 1)
     assert reached == {
         "faults": {"isolate": 1, "kill": 1, "pause": 1, "power-loss": 1}, "faults_skipped": 1,
         "controller_fail_overs": 0, "isr_changes": 1, "leader_changes": 2, "operations": {"produce info": 1},
@@ -117,10 +119,11 @@ def test_coverage_counts_what_was_reached():
 
 def test_coverage_in_words():
     reached = {"faults": {"pause": 3}, "controller_fail_overs": 1, "leader_changes": 2, "isr_changes": 1904,
-               "errors": {"A": 1}}
-    assert coverage_words(reached, ("pause", "kill"), ("A", "B")) == [
-        "1 of 2 fault kinds, 1 controller fail-over, 2 leader changes, 1,904 ISR changes, 1 of 2 error codes",
-        "never struck: kill", "never met: B"]
+               "errors": {"A": 1}, "observations": {"x": 2}}
+    assert coverage_words(reached, ("pause", "kill"), ("A", "B"), ("x", "y")) == [
+        "1 of 2 fault kinds, 1 controller fail-over, 2 leader changes, 1,904 ISR changes, 1 of 2 branches of the "
+        "protocol, 1 of 2 error codes",
+        "never struck: kill", "never taken: y", "never met: B"]
 
 
 @pytest.mark.parametrize(("kind", "nodes", "links", "words"), [

@@ -36,6 +36,8 @@ def run(seed: int, as_json: bool, **options: Any) -> int:
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes.  [default: one a processor]")
 @click.option("--until-failure", is_flag=True,
               help="End at the first failing seed; with --bug, at the first that breaks a rule which must catch it.")
+@click.option("--guide", type=click.Choice(["coverage"]),
+              help="Give most seeds schedules near to those that reached rare states of the protocol.")
 @click.option("--keep", type=click.Choice(["failures", "all"]), default="failures", show_default=True,
               help="Which runs' directories are kept.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, show_default=True,
@@ -44,11 +46,13 @@ def run(seed: int, as_json: bool, **options: Any) -> int:
               help="Wall-clock time to shrink one failure.")
 @spec_options
 def campaign(
-    seeds: int, first: int, jobs: int | None, until_failure: bool, keep: str, shrinks: bool, budget: int,
-    as_json: bool, **options: Any
+    seeds: int, first: int, jobs: int | None, until_failure: bool, guide: str | None, keep: str, shrinks: bool,
+    budget: int, as_json: bool, **options: Any
 ) -> int:
     """Run many seeds in parallel; failures are grouped by the rule that was broken."""
     spec, not_modelled = build_spec(first, options)
+    if guide is not None and spec.faults is not None:
+        raise InputError(f"--guide {guide}: allowed only without --schedule, for a guide writes schedules of its own")
     from fencepost.harness import campaign as campaigns
     from fencepost.harness.cli import campaign_output, shrink_output
     from fencepost.harness.shrinking import shrink_failures
@@ -57,7 +61,7 @@ def campaign(
     sought = tuple(dict.fromkeys(rule for bug in spec.bugs for rule in all_bugs()[bug].rules))
     order = campaigns.Order(
         spec, first, seeds, jobs or campaigns.available_cpus(), options["store"], until_failure, keep,
-        tuple(not_modelled), sought)
+        tuple(not_modelled), sought, guide is not None)
     with campaign_output.progress(order, as_json) as show:
         done = campaigns.run_campaign(order, show)
     campaigns.raise_if_nothing(done)
@@ -140,11 +144,13 @@ def bugs(context: click.Context, mode: str | None, as_json: bool) -> int:
 @click.option("--mode", type=click.Choice(["kraft", "zk"]), help="Only the bugs of this mode.")
 @click.option("--budget", callback=read_duration_option, default="5m", show_default=True,
               help="Wall-clock time for each bug, to find it and to shrink what was found.")
+@click.option("--guide", type=click.Choice(["coverage"]), help="As of `campaign`.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many processes.  [default: one a processor]")
 @click.option("--store", type=path_type(), default="store", show_default=True, help="Where runs are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def hunt(
-    ids: tuple[str, ...], mode: str | None, budget: int, jobs: int | None, store: Path, as_json: bool
+    ids: tuple[str, ...], mode: str | None, budget: int, guide: str | None, jobs: int | None, store: Path,
+    as_json: bool,
 ) -> int:
     """Run the default campaign against each bug until it is found, and shrink what was found."""
     from fencepost.harness.campaign import available_cpus, check_store
@@ -159,6 +165,7 @@ def hunt(
         raise InputError(f"--mode {mode}: none of these bugs is of that mode")
     check_store(store)
     with hunt_output.progress() as show:
-        done = list(hunts(hunted, jobs or available_cpus(), store, budget / 1_000_000, show.searching, show.shrinking))
+        done = list(hunts(hunted, jobs or available_cpus(), store, budget / 1_000_000, show.searching,
+                          show.shrinking, guided=guide is not None))
     hunt_output.print_hunted(done, as_json)
     return EXIT_VALID if len(done) == len(hunted) and all(one.rule is not None for one in done) else EXIT_UNKNOWN

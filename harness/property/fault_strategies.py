@@ -19,6 +19,7 @@ from fencepost.harness.spec import RunSpec, config_of
 from fencepost.harness.timing import phases, physics
 from fencepost.harness.words import read_duration
 from fencepost.nemesis.choices import PARTITION_POINTS, QUORUM_POINTS, ZK_QUORUM_POINTS
+from fencepost.nemesis.drawing import in_order
 from fencepost.nemesis.faults import Fault, Trigger, kinds_of, without_dangling
 from fencepost.nemesis.fields import FIELDS
 from fencepost.nemesis.kinds import KINDS
@@ -88,7 +89,7 @@ def later(fault: Fault, by_us: int) -> Fault:
     """The same fault, so much later."""
     if fault.at_point is not None:
         return replace(fault, at_point=replace(fault.at_point, from_us=fault.at_point.from_us + by_us))
-    return replace(fault, at_us=_begin_us(fault) + by_us)
+    return replace(fault, at_us=fault.begin_us + by_us)
 
 
 @cache
@@ -146,18 +147,11 @@ def schedules(
     """
     single = faults(mode, duration, topics, kinds).map(_alone)
     parts = draw(st.lists(single if kinds else single | stories(mode, duration, topics), max_size=max_size))
-    return sorted(without_dangling(fault for part in parts for fault in part), key=_begin_us)
+    return in_order(without_dangling(fault for part in parts for fault in part))
 
 
 def _alone(fault: Fault) -> list[Fault]:
     return [fault]
-
-
-def _begin_us(fault: Fault) -> int:
-    if fault.at_us is not None:
-        return fault.at_us
-    assert fault.at_point is not None
-    return fault.at_point.from_us
 
 
 def _grid(low: int, high: int, step: int) -> st.SearchStrategy[int]:

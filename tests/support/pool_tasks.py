@@ -3,7 +3,7 @@
 import os
 import signal
 
-from fencepost.harness.campaign import Order, SeedOutcome
+from fencepost.harness.campaign import Item, SeedOutcome
 from fencepost.harness.coverage import Coverage
 from fencepost.harness.pool import report
 from fencepost.histories.errors import InputError
@@ -34,9 +34,9 @@ def interrupt_parent(number: int) -> int:
     return number * number
 
 
-def fake_seed(item: tuple[Order, int]) -> SeedOutcome:
+def fake_seed(item: Item) -> SeedOutcome:
     """A campaign's seed without any cluster: multiples of 7 fail, 5 kills its worker."""
-    _, seed = item
+    _, seed, _ = item
     if seed == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     reached = Coverage(faults={"pause": seed}, fail_overs=1)
@@ -51,7 +51,7 @@ def fake_seed(item: tuple[Order, int]) -> SeedOutcome:
     return SeedOutcome(seed, "valid", f"digest {seed}", [], excused, reached)
 
 
-def interrupted_seed(item: tuple[Order, int]) -> SeedOutcome:
+def interrupted_seed(item: Item) -> SeedOutcome:
     """As `fake_seed`, but with seed 3 the user presses Ctrl-C, and again if nothing comes of it."""
     if item[1] % 1_000 == 3:
         os.kill(os.getppid(), signal.SIGINT)
