@@ -17,6 +17,7 @@ from fencepost import checkers
 from fencepost.checkers.anomaly_models import ANOMALY_MODELS
 from fencepost.checkers.linearizability import models as objects
 from fencepost.checkers.verdict import Findings
+from fencepost.harness import schedule_file
 from fencepost.histories import formats, pairing
 from fencepost.histories.history import FORMAT
 from fencepost.histories.vocabulary import FAULT_EVENTS, OBSERVATIONS, OPERATIONS
@@ -155,6 +156,7 @@ def schedules() -> str:
         "list, or an object with the list as `faults` (a whole `spec.json`, for instance).",
         "```json\n[{\"kind\": \"pause\", \"at_us\": 3000000, \"duration_us\": 9000000, "
         "\"target\": {\"role\": \"active-controller\"}}]\n```",
+        _body(schedule_file.__doc__),
         "## Faults", _body(faults.__doc__),
         "## Kinds",
         "Fields in brackets may be left out. Kinds of one mode only are skipped in the other.",

@@ -29,7 +29,8 @@ ROLES = (
 )
 
 #: The fields that a role needs besides.
-_NEEDS = {"leader": "partition", "follower": "partition", "coordinator": "partition", "node": "id", "struck": "name"}
+ROLE_NEEDS = {
+    "leader": "partition", "follower": "partition", "coordinator": "partition", "node": "id", "struck": "name"}
 
 
 def check_target(data: Any) -> str | None:
@@ -39,7 +40,7 @@ def check_target(data: Any) -> str | None:
     role = data.get("role")
     if role not in ROLES:
         return f"unknown role {role!r:.60}; known are {', '.join(ROLES)}"
-    needed = _NEEDS.get(role)
+    needed = ROLE_NEEDS.get(role)
     for name in data:
         if name not in ("role", "but", needed):
             return f"the role {role} takes no {name!r}"

@@ -68,11 +68,20 @@ def test_a_schedule_as_the_how_to_writes_it(tmp_path: Path, command: Command) ->
     page = ROOT / "docs" / "how-to" / "write-a-schedule.md"
     schedule = page.read_text().split("```json\n")[1].split("```")[0]
     (tmp_path / "schedule.json").write_text(schedule)
-    (example,) = examples(page)
+    example, *others = examples(page)
     code, output, _ = command(*example.arguments, "--json")
     assert code == 0
     struck = json.loads(output)["coverage"]["faults"]
     assert set(struck) == {fault["kind"] for fault in json.loads(schedule)}
+    told = []
+    for other in others:
+        arguments = [str(ROOT / argument) if argument.startswith("docs/") else argument for argument in other.arguments]
+        code, output, _ = command(*arguments, "--json")
+        data = json.loads(output)
+        told.append((code, "NoAckedRecordLost" in {violation["rule"] for violation in data["violations"]},
+                     {excuse["reason"] for excuse in data["excused"]}))
+    assert told == [
+        (0, False, set()), (1, True, set()), (0, False, {"last-replica-standing"}), (1, True, set())]
 
 
 def test_a_configuration_as_the_how_to_gives_it(tmp_path: Path, command: Command) -> None:

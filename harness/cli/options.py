@@ -43,7 +43,7 @@ _SPEC_OPTIONS = (
     click.option("--bug", "bugs", multiple=True, metavar="ID", help="Switch a known bug on (see `fencepost bugs`)."),
     click.option("--faults", default="core", show_default=True, metavar="core|all|KIND,...",
                  help="The kinds of fault that schedules are drawn from."),
-    click.option("--schedule", type=path_type(), help="A JSON file with the faults, as spec.json has them."),
+    click.option("--schedule", type=path_type(), help="A JSON file with the faults."),
     click.option("--server-properties", type=path_type(), help="A server.properties file, as Kafka reads it."),
     click.option("--zookeeper-properties", type=path_type(),
                  help="A zookeeper.properties (zoo.cfg) file, as ZooKeeper reads it, with --mode zk."),
@@ -68,6 +68,7 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
 
     Raises InputError, in one line, for anything that cannot be.
     """
+    from fencepost.harness.schedule_file import read_schedule
     from fencepost.harness.spec import RunSpec, check_shape, check_spec
     from fencepost.histories.store import read_json
     from fencepost.model.bugs.catalogue import composer_with
@@ -95,7 +96,7 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
     _check_selection(options)
     faults = None
     if options["schedule"] is not None:
-        faults = _faults(read_json(options["schedule"]))
+        faults = read_schedule(read_json(options["schedule"]), str(options["schedule"]))
     spec = RunSpec(
         seed=seed, mode=options["mode"], profile=options["profile"], shape=shape, duration_us=options["duration"],
         properties=server.modelled, topic_config=topics.modelled, consumer_config=consumers.modelled,
@@ -169,10 +170,3 @@ def _named(texts: tuple[str, ...], option: str, example: str) -> list[Any]:
             raise InputError(f"{option} {text}: allowed is name=value, such as {example}")
         properties.append(Property(name.strip(), value.strip(), option))
     return properties
-
-
-def _faults(data: Any) -> Any:
-    """A schedule file holds the list of faults, or an object such as a spec that has it as `faults`."""
-    if isinstance(data, dict) and isinstance(data.get("faults"), list):
-        return data["faults"]
-    return data
