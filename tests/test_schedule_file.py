@@ -59,3 +59,11 @@ def test_what_cannot_be_read_is_said_in_one_line(fault: dict[str, Any], message:
 @pytest.mark.parametrize("path", sorted((ROOT / "docs" / "how-to").glob("*.json")), ids=lambda path: path.stem)
 def test_the_examples_can_be_read(path: Path) -> None:
     assert schedule_from_data(read_schedule(json.loads(path.read_text()), path.name), path.name)
+
+
+def test_what_the_how_to_writes_can_be_read() -> None:
+    page = (ROOT / "docs" / "how-to" / "write-a-schedule.md").read_text()
+    blocks = [block.split("```")[0] for block in page.split("```json\n")[1:]]
+    assert blocks
+    for block in blocks:
+        assert schedule_from_data(read_schedule(json.loads(block), "page"), "page")
