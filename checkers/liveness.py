@@ -191,6 +191,10 @@ class Liveness(Findings):
             return
         self._ended = True
         states: dict[int, dict[str, Any]] = {int(node): state for node, state in event.value["nodes"].items()}
+        # Brokers may have been added since the header was written.
+        self._brokers += tuple(
+            node for node, state in sorted(states.items())
+            if "broker" in state.get("roles", ()) and node not in self._brokers)
         self._check_quorum(event, states)
         self._check_metadata(event, states)
         self._check_brokers(event, states)

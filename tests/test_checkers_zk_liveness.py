@@ -123,3 +123,12 @@ def test_a_registration_belongs_to_the_own_session(owner: int, violations: int) 
     value = {"incarnation_id": "1-a", "session": 11, "owner": owner}
     checker.feed(Event(0, 1, OBSERVE, "broker-registered", node=1, value=value, epochs={"broker_epoch": 4}))
     assert len(checker.finish().violations) == violations
+
+
+@pytest.mark.parametrize(("roles", "broken"), [(["broker"], False), ([], True)])
+def test_a_broker_that_was_added_may_be_the_controller(roles: list[str], broken: bool) -> None:
+    def added(states: dict[int, Any]) -> None:
+        states[3] = {**copy.deepcopy(states[1]), "roles": roles}
+        no_controller(states)
+
+    assert ("ControllerAvailability" in {violation.rule for violation in judge(added).violations}) == broken
