@@ -290,3 +290,29 @@ def test_producer_ids_are_refused_to_a_stale_epoch() -> None:
     world = ControllerWorld()
     world.start_brokers(1)
     assert world.ask(AllocateProducerIdsRequest(1, 0)).error == errors.STALE_BROKER_EPOCH
+
+
+# --- unregistering ----------------------------------------------------------------------------------------------------
+
+
+def test_an_unregistered_broker_leads_nothing_leaves_the_isrs_and_registers_anew() -> None:
+    world = ControllerWorld()
+    world.start_brokers(1, 2, 3)
+    world.create_topic(1, 2, 3)
+    old_epoch = epoch_of(world, 1)
+    assert world.admin("unregister-broker", broker=1).error is None
+    assert 1 not in world.controller.image.brokers
+    assert (world.partition().isr, world.partition().leader) == ((2, 3), 2)
+    assert world.partition().replicas == (1, 2, 3)
+    beat = BrokerHeartbeatRequest(1, old_epoch, world.raft.next_offset, want_fence=False, want_shut_down=False)
+    assert world.ask(beat).error == errors.STALE_BROKER_EPOCH
+    assert world.admin("unregister-broker", broker=1).error == errors.BROKER_ID_NOT_REGISTERED
+    assert world.register(1, "b").broker_epoch > old_epoch
+
+
+def test_the_last_member_of_an_isr_stays_in_it_when_it_is_unregistered() -> None:
+    world = ControllerWorld()
+    world.start_brokers(1)
+    world.create_topic(1)
+    world.admin("unregister-broker", broker=1)
+    assert (world.partition().isr, world.partition().leader) == ((1,), NO_LEADER)
