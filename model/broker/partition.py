@@ -30,10 +30,11 @@ class Partition(PartitionLog):
             return
         if not new_epoch and not self.metadata_replaces_isr(state.partition_epoch):
             return
+        was_leader = self.role == LEADER
         self._adopt(state, LEADER)
         self.isr, self.pending = state.isr, None
         if new_epoch:
-            self._begin_epoch()
+            self._begin_epoch(was_leader)
         else:
             self.followers = {
                 replica: self.followers.get(replica) or FollowerState(0)
@@ -47,13 +48,18 @@ class Partition(PartitionLog):
         leaves a pending change pending."""
         return partition_epoch > self.partition_epoch
 
-    def _begin_epoch(self) -> None:
+    def follower_at_epoch_start(self, replica: int, caught_up_us: int, was_leader: bool) -> FollowerState:
+        """What is known of a follower as an epoch begins: nothing of its log before it fetches. A leader of Kafka's that
+        led already keeps what it knew, even of an epoch before those that it has missed; to forget is the safe side."""
+        return FollowerState(caught_up_us)
+
+    def _begin_epoch(self, was_leader: bool) -> None:
         self.epoch_start_offset = self.log.end_offset
         self.log.assign_epoch(self.leader_epoch, self.log.end_offset)
         self.producers.rebuild(self.log.records())
         now_us = self._node.wall_us
         self.followers = {
-            replica: FollowerState(now_us if replica in self.isr else 0)
+            replica: self.follower_at_epoch_start(replica, now_us if replica in self.isr else 0, was_leader)
             for replica in self.replicas if replica != self._node.node_id
         }
         value = {

@@ -11,6 +11,7 @@ from quorum_steps import (
     End,
     FetchLog,
     LogView,
+    Promises,
     QuorumAnswer,
     QuorumStanding,
     QuorumStep,
@@ -53,14 +54,14 @@ class Peer(Node):
 
     def on_start(self) -> None:
         """Answer what a voter asks."""
-        self.votes, self.pre_votes = True, True
+        self.promises = Promises()
         self.fetch: tuple[raft.RaftFetchRequest, Reply] | None = None
         self.handlers[raft.VoteRequest] = self._vote
         self.handlers[raft.BeginQuorumEpochRequest] = self._begin
         self.handlers[raft.RaftFetchRequest] = self._keep_fetch
 
     def _vote(self, request: raft.VoteRequest, reply: Reply) -> None:
-        granted = self.pre_votes if request.pre_vote else self.votes
+        granted = self.promises.is_kept_by_granting(request.candidate_epoch, request.pre_vote)
         reply.send(raft.VoteResponse(None, None, request.candidate_epoch, granted))
 
     def _begin(self, request: raft.BeginQuorumEpochRequest, reply: Reply) -> None:
@@ -138,9 +139,9 @@ class ModelQuorum:
         return self._relative(self._send(raft.BeginQuorumEpochRequest(leader, epoch, receiver)))
 
     def _end(self, step: End, view: LogView) -> QuorumAnswer:
-        for number, peer in self._peers.items():
-            peer.votes, peer.pre_votes = number in step.votes, number in step.pre_votes
         leader, epoch = leader_and_epoch(step, view)
+        for number, peer in self._peers.items():
+            peer.promises.make(number, step, epoch)
         return self._relative(self._send(raft.EndQuorumEpochRequest(leader, epoch, step.successors)))
 
     def _fetchlog(self, step: FetchLog, view: LogView) -> QuorumAnswer:

@@ -11,6 +11,7 @@ from kio.index import load_payload_module, load_request_schema, load_response_sc
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_reader, entity_writer
 from kio.static.constants import EntityType
+from quorum_steps import Promises
 
 #: What they understand: API key -> versions; PreVote comes with Vote 2.
 _VERSIONS = {1: (4, 17), 18: (0, 3), 52: (0, 2), 53: (0, 1), 54: (0, 1)}
@@ -32,7 +33,7 @@ class PlayedVoter:
 
     def __init__(self, port: int, selector: selectors.BaseSelector) -> None:
         self.port = port
-        self.votes, self.pre_votes = True, True
+        self.promises = Promises()
         self.fetch: Asked | None = None
         self._selector = selector
         self._server = socket.create_server(("127.0.0.1", port))
@@ -108,7 +109,7 @@ class PlayedVoter:
 
     def _vote(self, asked: Asked) -> None:
         question = asked.request.topics[0].partitions[0]
-        granted = self.pre_votes if getattr(question, "pre_vote", False) else self.votes
+        granted = self.promises.is_kept_by_granting(question.replica_epoch, getattr(question, "pre_vote", False))
         self._acknowledge(asked, vote_granted=granted, leader_id=-1, leader_epoch=question.replica_epoch)
 
     def _acknowledge(self, asked: Asked, **facts: Any) -> None:

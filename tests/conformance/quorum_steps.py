@@ -35,7 +35,8 @@ class Begin(NamedTuple):
 class End(NamedTuple):
     """EndQuorumEpoch by `leader`, with its preferred successors: who is the first stands for election at once.
 
-    votes: the voters that will vote for node 1; pre_votes: those that would.
+    votes: the voters that will vote for node 1; pre_votes: those that would. The first to say so in an epoch counts,
+        because a real voter may still be asking when the next step is done.
     """
 
     leader: int = 2
@@ -59,6 +60,22 @@ class Serve(NamedTuple):
 
 
 QuorumStep = AskVote | Begin | End | FetchLog | Serve
+
+
+class Promises:
+    """The votes that a voter will give to node 1: by the epoch in which it was made to stand."""
+
+    def __init__(self) -> None:
+        self._by_epoch: dict[int, tuple[bool, bool]] = {}
+
+    def make(self, number: int, step: End, epoch: int) -> None:
+        """Voter `number` will keep to what the step says, unless it has promised something else."""
+        self._by_epoch.setdefault(epoch, (number in step.votes, number in step.pre_votes))
+
+    def is_kept_by_granting(self, candidate_epoch: int, pre_vote: bool) -> bool:
+        """Whether the voter grants its vote; who has promised nothing does."""
+        votes, pre_votes = self._by_epoch.get(candidate_epoch - (not pre_vote), (True, True))
+        return pre_votes if pre_vote else votes
 
 
 class QuorumStanding(NamedTuple):

@@ -258,14 +258,20 @@ class RealBroker:
         """Where the batch begins that holds an offset."""
         return max((start for start in self._starts.get(topic, ()) if start <= offset), default=offset)
 
-    def _fetched(self, step: Fetch, offset: int) -> Any:
+    def consume(self, topic: str, version: int) -> str | None:
+        """The error that a consumer's fetch from the start gets in that version."""
+        self._await_metadata()
+        step = Fetch(leader_epoch=NONE, topic_id="none", topic=topic)
+        return error_name(self._fetched(step, 0, version).responses[0].partitions[0].error_code)
+
+    def _fetched(self, step: Fetch, offset: int, version: int | None = None) -> Any:
         known = self.controller.knowledge
         epoch = known.partition(step.topic)[0]
         # Consumers may read from followers since version 11 (KIP-392), which the model's never do.
         to_follower = step.replica < 0 and step.topic_id != "unknown" and known.leader(step.topic) not in (1, None)
-        version = 10 if to_follower else 12 if step.topic_id == "none" else 16
+        version = version or (10 if to_follower else 12 if step.topic_id == "none" else 16)
         api = schema("fetch", version)
-        told = {"last_fetched_epoch": _relative(epoch, step.last_epoch)} if version > 10 else {}
+        told = {"last_fetched_epoch": _relative(epoch, step.last_epoch)} if version > 11 else {}
         partition = api.FetchPartition(
             partition=0, current_leader_epoch=_relative(epoch, step.leader_epoch), fetch_offset=offset,
             log_start_offset=0, partition_max_bytes=1 << 20, **told)

@@ -110,6 +110,15 @@ class RealGroups:
         for _ in range(2):
             self._steady.ask(api.OffsetFetchRequest(group_id=self._group, topics=None))
 
+    def commit_of_unknown_group(self, version: int) -> str | None:
+        """The error that the commit of a member of no group gets, with a generation."""
+        api = schema("offset_commit", version)
+        partition = api.OffsetCommitRequestPartition(partition_index=0, committed_offset=0, committed_metadata="")
+        response = self._steady.ask(api.OffsetCommitRequest(
+            group_id="nobody's", generation_id_or_member_epoch=1, member_id="nobody", group_instance_id=None,
+            topics=(api.OffsetCommitRequestTopic(name="orders", partitions=(partition,)),)))
+        return error_name(response.topics[0].partitions[0].error_code)
+
     # --- requests ---------------------------------------------------------------------------------------------------
 
     def _request(self, step: GroupStep) -> Any:

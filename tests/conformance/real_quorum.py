@@ -30,7 +30,7 @@ from real_controller import METADATA_TOPIC_ID, PROPERTIES, error_name
 from real_kafka import CLUSTER_ID, artifacts, free_ports, node
 from wire import Connection, schema
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _TOPIC = "__cluster_metadata"
 _FAR = 1 << 40
 _HOUR_MS = "3600000"
@@ -211,10 +211,10 @@ class RealQuorum:
             topics=(api.TopicData(topic_name=_TOPIC, partitions=(partition,)),))))
 
     def _end(self, step: End) -> QuorumAnswer:
-        for number, peer in self._peers.items():
-            peer.votes, peer.pre_votes = number in step.votes, number in step.pre_votes
         api = schema("end_quorum_epoch", 1)
         leader, epoch = leader_and_epoch(step, self._view)
+        for number, peer in self._peers.items():
+            peer.promises.make(number, step, epoch)
         candidates = tuple(api.ReplicaInfo(candidate_id=one, candidate_directory_id=None) for one in step.successors)
         partition = api.PartitionData(
             partition_index=0, leader_id=leader, leader_epoch=epoch, preferred_candidates=candidates)

@@ -21,8 +21,3 @@ class FencedMayBeReplaced(ClusterControl):
 VERSION = "3.9.1"
 #: KAFKA-18106 is mended in 4.0.
 PATCHES: tuple[type, ...] = (FencedMayBeReplaced, *all_bugs()["KAFKA-18106"].patches)
-
-
-def patches_of(version: str) -> tuple[type, ...]:
-    """What makes the model follow that version of Kafka."""
-    return PATCHES if version == VERSION else ()

@@ -10,13 +10,14 @@ pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked
 
 import release_39
 from controller_node import CONFIG
-from group_drawing import SEQUENCES, STATIC, TWO
-from group_steps import NOBODY, Commit, GroupAnswer, GroupStep, Join, Leave
+from group_drawing import ALONE, SEQUENCES, STATIC, TWO
+from group_steps import NOBODY, OWN, Commit, FetchOffset, GroupAnswer, GroupStep, Join, Leave, Sync
 from model_groups import ModelGroups
 from real_groups import RealGroups, real_groups
 from real_kafka import VERSIONS
-from release_39 import patches_of
+from releases import patches_of
 from sequences import drawn, jars_or_skip
+from steps import NONE
 
 from fencepost.model.bugs.catalogue import all_bugs
 
@@ -85,3 +86,31 @@ def test_a_missing_guard_is_found(real: RealGroups, version: str, bug: str) -> N
     assert difference(real, ModelGroups(PATIENT, patches_of(version)), steps) is None
     clean, broken = ModelGroups(PATIENT), ModelGroups(PATIENT, all_bugs()[bug].patches)
     assert [clean.ask(step) for step in steps] != [broken.ask(step) for step in steps]
+
+
+#: What is known of Kafka by reading its source, a sequence that shows it, and the error and facts of its last answer.
+READ: dict[str, tuple[tuple[GroupStep, ...], str | None, tuple[tuple[str, object], ...]]] = {
+    "nobody commits in a generation of no group": ((Commit("a"),), "ILLEGAL_GENERATION", ()),
+    "who is in no group may commit without one": ((Commit("a", NOBODY, NONE),), None, ()),
+    "but not if there are members": ((Join("a"), Sync("a"), Commit("a", NOBODY, NONE)), "UNKNOWN_MEMBER_ID", ()),
+    "the last generation may commit while members join": ((*ALONE, Join("b"), Commit("a")), None, ()),
+    "nobody may before the assignment": (
+        (*ALONE, Join("b"), Join("a", OWN), Commit("a")), "REBALANCE_IN_PROGRESS", ()),
+    "an unknown offset is no error": ((FetchOffset(),), None, (("offset", -1),)),
+}
+
+
+@pytest.mark.parametrize("fact", READ)
+def test_what_was_read_is_so(real: RealGroups, version: str, fact: str) -> None:
+    steps, error, facts = READ[fact]
+    assert difference(real, ModelGroups(PATIENT, patches_of(version)), steps) is None
+    model = ModelGroups(PATIENT, patches_of(version))
+    answers = [model.ask(step) for step in steps]
+    assert answers[-1] == (GroupAnswer(len(steps) - 1, error, facts),)
+
+
+def test_the_newest_commit_says_that_there_is_no_such_group(real: RealGroups, version: str) -> None:
+    """Version 9 of OffsetCommit, of which the new coordinator makes use; the model's clients send version 8."""
+    assert real.commit_of_unknown_group(8) == "ILLEGAL_GENERATION"
+    newest = "ILLEGAL_GENERATION" if version == release_39.VERSION else "GROUP_ID_NOT_FOUND"
+    assert real.commit_of_unknown_group(9) == newest
