@@ -49,8 +49,9 @@ class Partition(PartitionLog):
         return partition_epoch > self.partition_epoch
 
     def follower_at_epoch_start(self, replica: int, caught_up_us: int, was_leader: bool) -> FollowerState:
-        """What is known of a follower as an epoch begins: nothing of its log before it fetches. A leader of Kafka's that
-        led already keeps what it knew, even of an epoch before those that it has missed; to forget is the safe side."""
+        """What is known of a follower as an epoch begins: nothing of its log, before it fetches. A leader of Kafka's
+        that led already keeps what it knew, even of an epoch before those that it missed; to forget is the safe side.
+        """
         return FollowerState(caught_up_us)
 
     def _begin_epoch(self, was_leader: bool) -> None:
