@@ -25,5 +25,5 @@ def play(stage: KRaftStage) -> None:
         "it is back in the ISR", lambda: stage.view(2, "fenced-0").isr == (1, 2), 0.0, 3 * SESSION_S)
     stage.await_brokers()
     stage.until("both tell the same", lambda: stage.view(1, "fenced-0") == stage.view(2, "fenced-0"))
-    stage.tell(f"the log holds {stage.values(2, 'fenced')}")
+    stage.until("the log holds what was acknowledged", lambda: stage.values(2, "fenced") == ("a", "b"))
     stage.tell_log()

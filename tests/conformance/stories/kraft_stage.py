@@ -87,7 +87,7 @@ class KRaftStage(Stage):
             self.committed()
         error = self.answered(self.order_topic(self.leader_of_quorum(), topic, replicas))
         assert error == "ok", f"{topic} is not created: {error}"
-        self.until(f"{topic}-0 is led by {replicas[0]}", lambda: all(
+        self.until(f"{topic}-0 is led by {self.part(replicas[0])}", lambda: all(
             self.view(broker, f"{topic}-0").leader == replicas[0] for broker in self.brokers))
 
     def recorded(self, partition: str) -> PartitionView:
@@ -125,14 +125,14 @@ class KRaftStage(Stage):
         """(the partition, if the record is one's; what to tell of it, if anything)."""
         fields = record.fields
         if record.name == "RegisterBrokerRecord":
-            return "", f"broker {fields['broker_id']} registers{', fenced' * fields['fenced']}"
+            return "", f"broker {self.part(fields['broker_id'])} registers{', fenced' * fields['fenced']}"
         if record.name == "BrokerRegistrationChangeRecord":
             said = []
             if fields["fenced"] is not None:
                 said.append("is fenced" if fields["fenced"] else "is unfenced")
             if fields["in_controlled_shutdown"]:
                 said.append("shuts down")
-            return "", f"broker {fields['broker_id']} {' and '.join(said)}"
+            return "", f"broker {self.part(fields['broker_id'])} {' and '.join(said)}"
         if record.name == "TopicRecord":
             self._topics[fields["topic_id"]] = fields["name"]
         elif record.name in ("PartitionRecord", "PartitionChangeRecord") and fields["topic_id"] in self._topics:
@@ -147,5 +147,6 @@ class KRaftStage(Stage):
             isr = tuple(sorted(fields["isr"]))
         partition_epoch += 1
         self._partitions[partition] = PartitionView(leader, leader_epoch, isr), partition_epoch
-        return partition, (f"{partition} has leader {leader} in epoch {leader_epoch} and ISR {isr}, in partition epoch "
-                           f"{partition_epoch}")
+        members = ", ".join(sorted(map(self.part, isr)))
+        return partition, (f"{partition} has leader {self.part(leader)} in epoch {leader_epoch} and ISR {members}, in "
+                           f"partition epoch {partition_epoch}")

@@ -29,5 +29,5 @@ def play(stage: KRaftStage) -> None:
     stage.until("both are in the ISR", lambda: stage.view(2, "last-0").isr == (1, 2))
     stage.await_brokers()
     stage.tell(f"it writes: {stage.answered(stage.produce(1, 'last', 'd'))}")
-    stage.tell(f"the log holds {stage.values(1, 'last')}")
+    stage.until("the log holds what was written", lambda: stage.values(1, "last") == ("a", "b", "d"))
     stage.tell_log()

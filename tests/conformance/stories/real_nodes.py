@@ -22,6 +22,7 @@ _LISTENERS = {"listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:
 SMALL = {
     "auto.create.topics.enable": "false", "log.cleaner.enable": "false", "num.network.threads": "1",
     "num.io.threads": "2", "log.index.size.max.bytes": "4096", "num.recovery.threads.per.data.dir": "1",
+    "log.retention.ms": "-1",
 }
 
 

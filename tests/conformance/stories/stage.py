@@ -57,6 +57,7 @@ class Stage(ABC):
     def __init__(self) -> None:
         self.told: list[str] = []
         self._acted_s = 0.0
+        self._cast: dict[int, str] = {}
 
     # --- time and lines -----------------------------------------------------------------------------------------------
 
@@ -71,6 +72,14 @@ class Stage(ABC):
     def tell(self, line: str) -> None:
         """Write a line down."""
         self.told.append(line)
+
+    def cast(self, parts: dict[int, str]) -> None:
+        """Say which node plays which part, where that is not the same on every stage: lines name the part."""
+        self._cast = parts
+
+    def part(self, node: int) -> str:
+        """A node's part; its id where none was cast."""
+        return self._cast.get(node, str(node))
 
     def until(self, what: str, condition: Callable[[], bool]) -> None:
         """Wait for a condition, and write down that it came. Raises AssertionError when patience has ended."""
@@ -124,7 +133,7 @@ class Stage(ABC):
 
     @abstractmethod
     def values(self, broker: int, topic: str) -> tuple[str, ...]:
-        """What a consumer reads in partition 0 from the broker that leads it."""
+        """What one fetch of a consumer's reads in partition 0 from the broker that leads it."""
 
     @abstractmethod
     def coordinates(self, broker: int) -> bool:
