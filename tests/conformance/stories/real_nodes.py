@@ -15,7 +15,7 @@ from wire import Connection
 
 from fencepost.model.shape import Shape
 
-_HEAP_MB = 160
+HEAP_MB = 160
 _LISTENERS = {"listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
               "controller.listener.names": "CONTROLLER", "inter.broker.listener.name": "PLAINTEXT"}
 #: Nothing to do with what is compared: small, and without what happens by itself.
@@ -51,13 +51,13 @@ class KRaftNodes:
         for node in nodes:
             self.act("start", node)
         for node, port in (*self.controller_ports.items(), *self.broker_ports.items()):
-            self._await_listener(node, port)
+            await_listener(self._processes, str(node), port)
 
     def act(self, act: str, node: int) -> None:
         """pause, resume, kill or start a node."""
         if act == "start":
             self._processes.start(str(node), java(
-                self._version, "kafka.Kafka", str(self._settings(node)), heap_mb=_HEAP_MB))
+                self._version, "kafka.Kafka", str(self._settings(node)), heap_mb=HEAP_MB))
         else:
             getattr(self._processes, act)(str(node))
 
@@ -108,17 +108,18 @@ class KRaftNodes:
             lines["directory.id"] = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             properties.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
 
-    def _await_listener(self, node: int, port: int) -> None:
-        deadline_s = time.monotonic() + START_S
-        while True:
-            try:
-                Connection(port).close()
-                return
-            except ConnectionRefusedError:
-                if time.monotonic() > deadline_s or not self._processes.runs(str(node)):
-                    raise RuntimeError(f"node {node} does not listen; it said:\n"
-                                       f"{self._processes.said(str(node))}") from None
-                time.sleep(0.02)
+
+def await_listener(processes: Processes, name: str, port: int) -> None:
+    """Until a process listens. Raises RuntimeError, with what it said last, if it does not."""
+    deadline_s = time.monotonic() + START_S
+    while True:
+        try:
+            Connection(port).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline_s or not processes.runs(name):
+                raise RuntimeError(f"{name} does not listen; it said:\n{processes.said(name)}") from None
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -142,6 +142,14 @@ class RealStage:
         return int(answer.topics[0].partitions[0].committed_offset)
 
 
+def create_topic_request(topic: str, replicas: tuple[int, ...]) -> Any:
+    """CreateTopics for one partition with these replicas."""
+    api = schema("create_topics", 7)
+    assignment = api.CreatableReplicaAssignment(partition_index=0, broker_ids=replicas)
+    return api.CreateTopicsRequest(timeout=_TIMEOUT, topics=(api.CreatableTopic(
+        name=topic, num_partitions=-1, replication_factor=-1, assignments=(assignment,), configs=()),))
+
+
 def _join(request: Join) -> Any:
     """In a version before ids are handed out in a round trip of their own (KIP-394)."""
     api, session = schema("join_group", 3), timedelta(seconds=SESSION_S)
@@ -246,12 +254,8 @@ class RealKRaftStage(RealStage, KRaftStage):
         return MetadataRecord(epoch, name, fields)
 
     def order_topic(self, controller: int, topic: str, replicas: tuple[int, ...]) -> Question[str]:
-        api = schema("create_topics", 7)
-        assignment = api.CreatableReplicaAssignment(partition_index=0, broker_ids=replicas)
         return RealQuestion(
-            self._nodes.controller_ports[controller],
-            api.CreateTopicsRequest(timeout=_TIMEOUT, topics=(api.CreatableTopic(
-                name=topic, num_partitions=-1, replication_factor=-1, assignments=(assignment,), configs=()),)),
+            self._nodes.controller_ports[controller], create_topic_request(topic, replicas),
             named(lambda answer: answer.topics[0].error_code))
 
 

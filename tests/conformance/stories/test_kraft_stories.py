@@ -9,10 +9,11 @@ import pytest
 
 pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
 
+import release_39
 from metadata_records import MetadataSchemas
 from real_kafka import VERSIONS
 from sequences import LONG, jars_or_skip
-from stories import broker_fenced, controller_paused, coordinator_moved, last_isr_member
+from stories import broker_fenced, combined_node_killed, controller_paused, coordinator_moved, last_isr_member
 from stories.kraft_stage import KRaftStage
 from stories.model_stage import ModelKRaftStage
 from stories.real_nodes import kraft_nodes
@@ -23,10 +24,22 @@ from fencepost.model.shape import Shape
 
 ISOLATED = Shape(controllers=3, brokers=2)
 PAIR = {"min.insync.replicas": "1", "offsets.topic.replication.factor": "2"}
+COMBINED = Shape(controllers=3, brokers=3, combined=True)
+TRIO = {"min.insync.replicas": "2", "offsets.topic.replication.factor": "3"}
+EVERY_VERSION = (*VERSIONS, release_39.VERSION)
 
 Story = Callable[[KRaftStage], None]
 FEW: tuple[Story, ...] = (controller_paused.play, coordinator_moved.play)
 ALL: tuple[Story, ...] = (*FEW, broker_fenced.play, last_isr_member.play)
+
+#: 3.9 has no PreVote (KIP-996).
+WITHOUT_PREVOTE = {"fencepost.raft.prevote": "false"}
+
+
+def model(version: str, shape: Shape, properties: dict[str, str]) -> KRaftStage:
+    """The model's cluster as that version has it."""
+    older = WITHOUT_PREVOTE if version == release_39.VERSION else {}
+    return ModelKRaftStage(shape, {**properties, **older}, release_39.patches_of(version))
 
 
 def told(story: Story, stage: KRaftStage) -> list[str]:
@@ -35,16 +48,25 @@ def told(story: Story, stage: KRaftStage) -> list[str]:
     return stage.told
 
 
-@pytest.mark.parametrize("version", VERSIONS if LONG else VERSIONS[:1])
+@pytest.mark.parametrize("version", EVERY_VERSION if LONG else VERSIONS[:1])
 def test_controllers_and_brokers_act_alike(version: str) -> None:
     schemas = MetadataSchemas(jars_or_skip(version))
     with kraft_nodes(version, ISOLATED, PAIR) as nodes:
         for story in ALL if LONG else FEW:
-            assert told(story, RealKRaftStage(nodes, schemas)) == told(story, ModelKRaftStage(ISOLATED, PAIR))
+            assert told(story, RealKRaftStage(nodes, schemas)) == told(story, model(version, ISOLATED, PAIR))
+
+
+@pytest.mark.skipif(not LONG, reason="played by `make conformance`")
+@pytest.mark.parametrize("version", EVERY_VERSION)
+def test_combined_nodes_act_alike(version: str) -> None:
+    schemas, story = MetadataSchemas(jars_or_skip(version)), combined_node_killed.play
+    with kraft_nodes(version, COMBINED, TRIO) as nodes:
+        assert told(story, RealKRaftStage(nodes, schemas)) == told(story, model(version, COMBINED, TRIO))
 
 
 #: A guard that is missing, and a story that shows it.
 MISSING_GUARDS: dict[str, Story] = {
+    "KAFKA-20634": coordinator_moved.play,
     "OFFSET-COMMIT-FENCING-GENERATION": coordinator_moved.play,
 }
 

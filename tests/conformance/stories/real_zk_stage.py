@@ -1,0 +1,44 @@
+"""Real brokers in ZooKeeper mode as a stage."""
+
+from kazoo.client import KazooClient
+from stories.real_stage import RealQuestion, RealStage, create_topic_request, named
+from stories.stage import Question
+from stories.zk_log import TransactionLog
+from stories.zk_nodes import BROKERS, ZkNodes
+from stories.zk_stage import CONTROLLER, Change, ZkStage
+
+
+class RealZkStage(RealStage, ZkStage):
+    """Real brokers, and what a real ZooKeeper has logged."""
+
+    def __init__(self, nodes: ZkNodes) -> None:
+        ZkStage.__init__(self)
+        self._nodes = nodes
+        self._log = TransactionLog(nodes.zookeeper_data)
+        self.brokers = BROKERS
+
+    def act(self, act: str, node: int) -> None:
+        self._nodes.act(act, node)
+
+    def answers(self, node: int) -> bool:
+        return self._nodes.answers(node)
+
+    def port_of(self, broker: int) -> int:
+        return self._nodes.broker_ports[broker]
+
+    def committed(self) -> list[Change]:
+        return self._log.changes()
+
+    def order_topic(self, broker: int, topic: str, replicas: tuple[int, ...]) -> Question[str]:
+        return RealQuestion(
+            self.port_of(broker), create_topic_request(topic, replicas),
+            named(lambda answer: answer.topics[0].error_code))
+
+    def delete_controller(self) -> None:
+        client = KazooClient(f"127.0.0.1:{self._nodes.zookeeper_port}")
+        client.start()
+        try:
+            client.delete(CONTROLLER)
+        finally:
+            client.stop()
+            client.close()

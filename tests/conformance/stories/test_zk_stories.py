@@ -1,0 +1,49 @@
+"""Each story of ZooKeeper mode comes out alike on real brokers of 3.9 with a real ZooKeeper and on the model's.
+
+`make test` plays one, `make conformance` all of them.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked of a real Kafka")
+pytest.importorskip("kazoo", reason="kazoo is not installed, so nothing can be asked of a real ZooKeeper")
+
+from sequences import LONG, jars_or_skip
+from stories import zk_broker_paused, zk_controller_deleted, zk_controller_paused
+from stories.model_zk_stage import ModelZkStage
+from stories.real_zk_stage import RealZkStage
+from stories.zk_nodes import VERSION, zk_nodes
+from stories.zk_stage import ZkStage
+
+from fencepost.model.bugs.catalogue import all_bugs
+
+Story = Callable[[ZkStage], None]
+FEW: tuple[Story, ...] = (zk_controller_paused.play,)
+ALL: tuple[Story, ...] = (*FEW, zk_broker_paused.play, zk_controller_deleted.play)
+
+
+def told(story: Story, stage: ZkStage) -> list[str]:
+    """What is told of a story on that stage."""
+    story(stage)
+    return stage.told
+
+
+def test_brokers_act_alike() -> None:
+    jars_or_skip(VERSION)
+    with zk_nodes() as nodes:
+        for story in ALL if LONG else FEW:
+            assert told(story, RealZkStage(nodes)) == told(story, ModelZkStage())
+
+
+#: A guard that is missing, and a story that shows it.
+MISSING_GUARDS: dict[str, Story] = {
+    "KAFKA-2729": zk_controller_paused.play,
+}
+
+
+@pytest.mark.parametrize("bug", MISSING_GUARDS)
+def test_a_missing_guard_is_told(bug: str) -> None:
+    story = MISSING_GUARDS[bug]
+    assert told(story, ModelZkStage(all_bugs()[bug].patches)) != told(story, ModelZkStage())
