@@ -9,13 +9,14 @@ from fencepost.model.metadata.records import NO_LEADER_CHANGE
 
 #: What both sides are configured with, besides Kafka's own defaults. Nothing moves but what a story moves.
 MODELLED = {
-    "broker.heartbeat.interval.ms": "1000", "broker.session.timeout.ms": "6000",
+    "controller.quorum.fetch.timeout.ms": "4000", "broker.heartbeat.interval.ms": "1000",
+    "broker.session.timeout.ms": "6000",
     "auto.leader.rebalance.enable": "false", "offsets.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
 }
-#: The bounds of a follower's patience (controller.quorum.fetch.timeout.ms, less a fetch that waits at the leader) and
-#: of a broker's session; with them the times that Kafka's defaults and `MODELLED` give.
-FETCH_TIMEOUT_S, FETCH_WAIT_S, ELECTION_TIMEOUT_S, SESSION_S, HEARTBEAT_S = 2.0, 0.5, 1.0, 6.0, 1.0
+#: These two, in seconds: how long a controller waits for a fetch to succeed before it wants an election, and how long a
+#: broker may be silent before it is fenced.
+FETCH_TIMEOUT_S, SESSION_S = 4.0, 6.0
 
 
 class QuorumView(NamedTuple):
@@ -95,17 +96,17 @@ class KRaftStage(Stage):
         self._read_log()
         return self._partitions[partition][0]
 
-    def tell_log(self) -> None:
-        """Write down what was committed since the story's topic was created: brokers' and partitions' changes, with the
-        epochs of controllers as they rise. Where several partitions change one after the other, Kafka has no order
-        among them, and they are told in the order of their names."""
+    def tell_log(self, controllers: bool = False) -> None:
+        """Write down what was committed since the story's topic was created: brokers' and partitions' changes; in
+        stories of `controllers` with their epochs as they rise. Where several partitions change one after the other,
+        Kafka has no order among them, and they are told in the order of their names."""
         self._read_log()
         epochs = sorted({epoch for epoch, *_ in self._lines})
         run: list[tuple[str, str]] = []
         for epoch, partition, line in self._lines:
             if not partition:
                 self._tell_run(run)
-            run.append((partition, f"controller epoch +{epochs.index(epoch)}: {line}"))
+            run.append((partition, f"controller epoch +{epochs.index(epoch)}: {line}" if controllers else line))
             if not partition:
                 self._tell_run(run)
         self._tell_run(run)

@@ -1,6 +1,6 @@
 """The model's brokers in ZooKeeper mode as a stage."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from stories.model_stage import ModelQuestion, ModelStage, error_of
@@ -32,6 +32,9 @@ class ModelZkStage(ModelStage, ZkStage):
             Composer(patches), Recorder())
         self.brokers = SHAPE.broker_ids()
         self._changes: list[Change] = []
+        self._doomed_path: str | None = None
+        #: A server that has restarted tells everything again.
+        self._read_to = 0
         (server,) = cluster.ensemble.values()
         self._tell_cluster = server.on_committed
         server.on_committed = self._on_committed
@@ -39,7 +42,19 @@ class ModelZkStage(ModelStage, ZkStage):
 
     def _on_committed(self, node: Node, transaction: zk.Transaction) -> None:
         self._tell_cluster(node, transaction)
-        self._changes += _changes(transaction.body)
+        if transaction.zxid <= self._read_to:
+            return
+        self._read_to = transaction.zxid
+        changes = list(_changes(transaction.body))
+        self._changes += changes
+        if self._doomed_path in [change.path for change in changes]:
+            self._doomed_path = None
+            self.cluster.schedule(0, self._bounce, node.node_id)
+
+    def _bounce(self, server: int) -> None:
+        """The server restarts, and its answer goes down with its connections; sessions and what is committed stay."""
+        self.cluster.kill(server)
+        self.cluster.start_node(server)
 
     def committed(self) -> list[Change]:
         changes, self._changes = self._changes, []
@@ -48,6 +63,10 @@ class ModelZkStage(ModelStage, ZkStage):
     def order_topic(self, broker: int, topic: str, replicas: tuple[int, ...]) -> Question[str]:
         arguments = {"name": topic, "assignments": [list(replicas)], "configs": {}}
         return ModelQuestion(self.ask(broker, AdminRequest("create-topic", arguments)), error_of)
+
+    def lose_answer(self, broker: int, path: str) -> Callable[[], bool]:
+        self._doomed_path = path
+        return lambda: self._doomed_path is None
 
     def delete_controller(self) -> None:
         assert self.cluster.delete_controller()

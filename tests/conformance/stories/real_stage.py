@@ -52,6 +52,10 @@ class RealQuestion(Question[Answer]):
             except ConnectionError:
                 return self._read(None)
 
+    def drop(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
 
 def named(code: Callable[[Any], Any]) -> Callable[[Any], str]:
     """Reads the error code that `code` picks out of a response: its name, "ok", or "no answer"."""

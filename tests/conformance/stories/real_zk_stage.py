@@ -1,5 +1,7 @@
 """Real brokers in ZooKeeper mode as a stage."""
 
+from collections.abc import Callable
+
 from kazoo.client import KazooClient
 from stories.real_stage import RealQuestion, RealStage, create_topic_request, named
 from stories.stage import Question
@@ -33,6 +35,11 @@ class RealZkStage(RealStage, ZkStage):
         return RealQuestion(
             self.port_of(broker), create_topic_request(topic, replicas),
             named(lambda answer: answer.topics[0].error_code))
+
+    def lose_answer(self, broker: int, path: str) -> Callable[[], bool]:
+        proxy = self._nodes.proxies[broker]
+        proxy.lose_answer(path)
+        return lambda: proxy.has_lost
 
     def delete_controller(self) -> None:
         client = KazooClient(f"127.0.0.1:{self._nodes.zookeeper_port}")

@@ -2,8 +2,8 @@
 
 A story is a function that takes a stage, does something to its nodes, and waits for what comes of it. The stage writes
 down, line by line, what came (`told`); the lines of a real stage and of the model's must be the same. How long it took
-is no line: a wait that says so (`timed`) is judged by its bounds, on either stage. Nothing sleeps for a time: whatever
-a story waits for, it waits for by name, and the wait fails after `PATIENCE_S`.
+is no line: a wait for a time-out (`timed`) is judged by its bounds, on either stage. Nothing sleeps for a time:
+whatever a story waits for, it waits for by name, and the wait fails after `PATIENCE_S`.
 """
 
 from abc import ABC, abstractmethod
@@ -14,6 +14,8 @@ from stories.groups import GroupAnswer, GroupRequest
 
 #: Longer than a node takes to start on a machine that is busy with something else.
 PATIENCE_S = 120.0
+#: Parts of a time-out: it may have run for half of its time when a node is struck, and a busy machine takes longer.
+SOONEST, LATEST = 0.5, 3.0
 
 Answer = TypeVar("Answer")
 
@@ -44,6 +46,9 @@ class Question(ABC, Generic[Answer]):
     @abstractmethod
     def answer(self) -> Answer | None:
         """The answer, if it has come."""
+
+    def drop(self) -> None:
+        """Nobody waits for the answer any more."""
 
 
 class Stage(ABC):
@@ -89,11 +94,12 @@ class Stage(ABC):
             self.let_time_pass()
         self.tell(what)
 
-    def timed(self, what: str, condition: Callable[[], bool], at_least_s: float, at_most_s: float) -> None:
-        """Wait likewise; the time since the story's last act must be within these bounds."""
+    def timed(self, what: str, condition: Callable[[], bool], time_out_s: float) -> None:
+        """Wait likewise, for what follows from a time-out: since the story's last act it must have taken between
+        `SOONEST` and `LATEST` of that."""
         self.until(what, condition)
-        took_s = self.now_s() - self._acted_s
-        assert at_least_s <= took_s <= at_most_s, f"{what}: after {took_s:.2f} s, not {at_least_s} to {at_most_s} s"
+        took = (self.now_s() - self._acted_s) / time_out_s
+        assert SOONEST <= took <= LATEST, f"{what}: after {took:.2f} of {time_out_s} s"
 
     # --- acts ---------------------------------------------------------------------------------------------------------
 

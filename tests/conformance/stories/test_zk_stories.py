@@ -11,7 +11,13 @@ pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked
 pytest.importorskip("kazoo", reason="kazoo is not installed, so nothing can be asked of a real ZooKeeper")
 
 from sequences import LONG, jars_or_skip
-from stories import zk_broker_paused, zk_controller_deleted, zk_controller_paused
+from stories import (
+    zk_broker_paused,
+    zk_controller_deleted,
+    zk_controller_paused,
+    zk_creation_unanswered,
+    zk_update_unanswered,
+)
 from stories.model_zk_stage import ModelZkStage
 from stories.real_zk_stage import RealZkStage
 from stories.zk_nodes import VERSION, zk_nodes
@@ -21,7 +27,11 @@ from fencepost.model.bugs.catalogue import all_bugs
 
 Story = Callable[[ZkStage], None]
 FEW: tuple[Story, ...] = (zk_controller_paused.play,)
-ALL: tuple[Story, ...] = (*FEW, zk_broker_paused.play, zk_controller_deleted.play)
+ALL: tuple[Story, ...] = (
+    *FEW, zk_broker_paused.play, zk_controller_deleted.play, zk_update_unanswered.play, zk_creation_unanswered.play)
+#: What 3.9 does otherwise than the model: it does not recognise its own writes.
+FORGETFUL = ("ZK-LOST-ALTER-PARTITION", "ZK-LOST-NEW-PARTITION")
+AS_39 = tuple(patch for bug in FORGETFUL for patch in all_bugs()[bug].patches)
 
 
 def told(story: Story, stage: ZkStage) -> list[str]:
@@ -34,12 +44,14 @@ def test_brokers_act_alike() -> None:
     jars_or_skip(VERSION)
     with zk_nodes() as nodes:
         for story in ALL if LONG else FEW:
-            assert told(story, RealZkStage(nodes)) == told(story, ModelZkStage())
+            assert told(story, RealZkStage(nodes)) == told(story, ModelZkStage(AS_39))
 
 
 #: A guard that is missing, and a story that shows it.
 MISSING_GUARDS: dict[str, Story] = {
     "KAFKA-2729": zk_controller_paused.play,
+    "ZK-LOST-ALTER-PARTITION": zk_update_unanswered.play,
+    "ZK-LOST-NEW-PARTITION": zk_creation_unanswered.play,
 }
 
 

@@ -1,12 +1,13 @@
 """A pair of real brokers in ZooKeeper mode, and a real ZooKeeper of the version that comes with them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from real_kafka import free_ports, java
 from stories.processes import Processes
 from stories.real_nodes import HEAP_MB, SMALL, await_listener
+from stories.zk_proxy import ZkProxy
 from stories.zk_stage import ENSEMBLE, MODELLED
 
 VERSION = "3.9.1"
@@ -17,15 +18,15 @@ _ZOOKEEPER = "zookeeper"
 class ZkNodes:
     """The brokers and their ZooKeeper.
 
-    broker_ports: broker -> where it listens. zookeeper_ports: broker -> where it is told that ZooKeeper listens.
-    zookeeper_port: where it does. zookeeper_data: the server's folder.
+    broker_ports: broker -> where it listens. zookeeper_port, zookeeper_data: the server's port and folder.
+    proxies: broker -> what stands between it and ZooKeeper.
     """
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, stack: ExitStack) -> None:
         self._processes = processes
         self.zookeeper_port, *ports = free_ports(1 + len(BROKERS))
         self.broker_ports = dict(zip(BROKERS, ports, strict=True))
-        self.zookeeper_ports = dict.fromkeys(BROKERS, self.zookeeper_port)
+        self.proxies = {broker: stack.enter_context(ZkProxy(self.zookeeper_port)) for broker in BROKERS}
         self.zookeeper_data = processes.folder / "zookeeper.data"
 
     def start_all(self) -> None:
@@ -52,7 +53,7 @@ class ZkNodes:
         _write(settings, {
             **SMALL, **MODELLED, "broker.id": str(broker), "listeners": listener, "advertised.listeners": listener,
             "log.dirs": str(self._processes.folder / f"{broker}.data"),
-            "zookeeper.connect": f"127.0.0.1:{self.zookeeper_ports[broker]}"})
+            "zookeeper.connect": f"127.0.0.1:{self.proxies[broker].port}"})
         self._processes.start(str(broker), java(VERSION, "kafka.Kafka", str(settings), heap_mb=HEAP_MB))
 
     def answers(self, broker: int) -> bool:
@@ -67,7 +68,7 @@ def _write(file: Path, settings: dict[str, str]) -> None:
 @contextmanager
 def zk_nodes() -> Iterator[ZkNodes]:
     """Start ZooKeeper and the brokers; they end with the block."""
-    with Processes() as processes:
-        nodes = ZkNodes(processes)
+    with ExitStack() as stack:
+        nodes = ZkNodes(stack.enter_context(Processes()), stack)
         nodes.start_all()
         yield nodes

@@ -1,6 +1,7 @@
 """A stage in ZooKeeper mode: what the ensemble has committed, in one form for either side."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 from stories.stage import NOBODY, PartitionView, Question, Stage
@@ -12,9 +13,8 @@ MODELLED = {
     "group.initial.rebalance.delay.ms": "0",
 }
 ENSEMBLE = {"tickTime": "500", "initLimit": "10", "syncLimit": "4"}
-#: The session that these give, and how far from its end the last sign of life may be: a client pings after a third of
-#: the time-out, and the ensemble looks once a tick.
-SESSION_S, PING_S, TICK_S = 4.0, 4.0 / 3, 0.5
+#: The session that these give, in seconds.
+SESSION_S = 4.0
 
 CONTROLLER, CONTROLLER_EPOCH, BROKER_IDS = "/controller", "/controller_epoch", "/brokers/ids/"
 
@@ -66,6 +66,11 @@ class ZkStage(Stage):
     @abstractmethod
     def delete_controller(self) -> None:
         """What an operator does who forces an election: delete /controller."""
+
+    @abstractmethod
+    def lose_answer(self, broker: int, path: str) -> Callable[[], bool]:
+        """Lose the answer to the broker's next transaction that writes this path, with its connection, after it is
+        committed. The function returned says whether that has happened."""
 
     # --- told ---------------------------------------------------------------------------------------------------------
 
