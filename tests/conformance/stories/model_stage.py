@@ -91,7 +91,7 @@ class ModelStage:
         node = self.cluster.node(broker)
         if not node.running or node.paused:
             return NOTHING
-        answer = self._answer(broker, MetadataRequest())
+        answer = self.answer(broker, MetadataRequest())
         return NOTHING if answer is None else ClusterView(tuple(sorted(answer.brokers)), {
             f"{topic}-{index}": PartitionView(state.leader, state.leader_epoch, tuple(sorted(state.isr)))
             for topic, (_, partitions) in answer.topics.items() for index, state in enumerate(partitions)})
@@ -100,25 +100,26 @@ class ModelStage:
         return ModelQuestion(self.ask(broker, ProduceRequest(topic, 0, (value,), -1, _TIMEOUT_US)), error_of)
 
     def values(self, broker: int, topic: str) -> tuple[str, ...]:
-        response = self._answer(broker, FetchRequest(topic, 0, None, -1, -1, -1, 0, -1, 0, 0, 1_000))
+        response = self.answer(broker, FetchRequest(topic, 0, None, -1, -1, -1, 0, -1, 0, 0, 1_000))
         return tuple(str(record.value) for record in response.records)
 
     def coordinates(self, broker: int) -> bool:
         node = self.cluster.node(broker)
         if not node.running or node.paused:
             return False
-        found = self._answer(broker, group.FindCoordinatorRequest(GROUP))
-        answer = self._answer(broker, group.OffsetFetchRequest(GROUP, (("any", 0),)))
+        found = self.answer(broker, group.FindCoordinatorRequest(GROUP))
+        answer = self.answer(broker, group.OffsetFetchRequest(GROUP, (("any", 0),)))
         return found is not None and found.coordinator_id == broker and answer is not None and answer.error is None
 
     def ask_group(self, broker: int, request: GroupRequest) -> Question[GroupAnswer]:
         return ModelQuestion(self.ask(broker, _group_request(request)), _group_answer)
 
     def committed_offset(self, broker: int, topic: str) -> int:
-        (entry,) = self._answer(broker, group.OffsetFetchRequest(GROUP, ((topic, 0),))).offsets
+        (entry,) = self.answer(broker, group.OffsetFetchRequest(GROUP, ((topic, 0),))).offsets
         return int(entry[1])
 
-    def _answer(self, broker: int, request: Any) -> Any:
+    def answer(self, broker: int, request: Any) -> Any:
+        """The response, once it has come; None for none."""
         correspondent = self.ask(broker, request)
         while not correspondent.answers:
             self.let_time_pass()

@@ -13,6 +13,12 @@ from fencepost.model.composition import Composer
 from fencepost.model.effective_config import effective_config
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.controller import AdminRequest
+from fencepost.model.protocol.zk_controller import (
+    NO_EPOCH,
+    ControlledShutdownRequest,
+    StopReplicaRequest,
+    StopReplicaState,
+)
 from fencepost.model.shape import Shape
 from fencepost.model.zk_cluster import ZkCluster
 from fencepost.model.zk_controller.znodes import ControllerZnode, PartitionStateZnode
@@ -45,7 +51,7 @@ class ModelZkStage(ModelStage, ZkStage):
         if transaction.zxid <= self._read_to:
             return
         self._read_to = transaction.zxid
-        changes = list(_changes(transaction.body))
+        changes = list(_changes(transaction.zxid, transaction.body))
         self._changes += changes
         if self._doomed_path in [change.path for change in changes]:
             self._doomed_path = None
@@ -68,23 +74,41 @@ class ModelZkStage(ModelStage, ZkStage):
         self._doomed_path = path
         return lambda: self._doomed_path is None
 
+    def outlive(self, broker: int) -> Callable[[], None]:
+        """In virtual time a start takes less than a session."""
+        return lambda: None
+
+    def runs(self, broker: int) -> bool:
+        return self.cluster.is_running(broker)
+
+    def stop_replica(
+        self, broker: int, controller: int, controller_epoch: int, broker_epoch: int, topic: str, delete: bool
+    ) -> str:
+        states = (StopReplicaState(topic, 0, NO_EPOCH, delete),)
+        answer = self.answer(broker, StopReplicaRequest(controller, controller_epoch, broker_epoch, states))
+        errors = [error for _, error in answer.partition_errors]
+        return answer.error or (errors[0] if errors else "ok")
+
+    def controlled_shutdown(self, receiver: int, broker: int, broker_epoch: int) -> str:
+        return error_of(self.answer(receiver, ControlledShutdownRequest(broker, broker_epoch)))
+
     def delete_controller(self) -> None:
         assert self.cluster.delete_controller()
 
 
-def _changes(body: zk.Body) -> Iterator[Change]:
+def _changes(zxid: int, body: zk.Body) -> Iterator[Change]:
     if isinstance(body, zk.CreateTxn):
-        yield Change(body.path, _value(body.path, body.data), 0)
+        yield Change(body.path, _value(body.path, body.data), 0, zxid)
     elif isinstance(body, zk.SetDataTxn):
-        yield Change(body.path, _value(body.path, body.data), body.version)
+        yield Change(body.path, _value(body.path, body.data), body.version, zxid)
     elif isinstance(body, zk.DeleteTxn):
-        yield Change(body.path, None, -1)
+        yield Change(body.path, None, -1, zxid)
     elif isinstance(body, zk.CloseSessionTxn):
         for path in sorted(body.paths):
-            yield Change(path, None, -1)
+            yield Change(path, None, -1, zxid)
     elif isinstance(body, zk.MultiTxn):
         for part in body.parts:
-            yield from _changes(part)
+            yield from _changes(zxid, part)
 
 
 def _value(path: str, data: Any) -> int | PartitionState | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from kazoo.client import KazooClient
+from stories.control_wire import controlled_shutdown, stop_replica
 from stories.real_stage import RealQuestion, RealStage, create_topic_request, named
 from stories.stage import Question
 from stories.zk_log import TransactionLog
@@ -40,6 +41,20 @@ class RealZkStage(RealStage, ZkStage):
         proxy = self._nodes.proxies[broker]
         proxy.lose_answer(path)
         return lambda: proxy.has_lost
+
+    def outlive(self, broker: int) -> Callable[[], None]:
+        return self._nodes.proxies[broker].hold_sessions()
+
+    def runs(self, broker: int) -> bool:
+        return self._nodes.answers(broker)
+
+    def stop_replica(
+        self, broker: int, controller: int, controller_epoch: int, broker_epoch: int, topic: str, delete: bool
+    ) -> str:
+        return stop_replica(self.port_of(broker), controller, controller_epoch, broker_epoch, topic, delete)
+
+    def controlled_shutdown(self, receiver: int, broker: int, broker_epoch: int) -> str:
+        return controlled_shutdown(self.port_of(receiver), broker, broker_epoch)
 
     def delete_controller(self) -> None:
         client = KazooClient(f"127.0.0.1:{self._nodes.zookeeper_port}")

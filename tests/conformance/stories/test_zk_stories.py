@@ -12,10 +12,12 @@ pytest.importorskip("kazoo", reason="kazoo is not installed, so nothing can be a
 
 from sequences import LONG, jars_or_skip
 from stories import (
+    zk_broker_bounced,
     zk_broker_paused,
     zk_controller_deleted,
     zk_controller_paused,
     zk_creation_unanswered,
+    zk_stale_requests,
     zk_update_unanswered,
 )
 from stories.model_zk_stage import ModelZkStage
@@ -28,7 +30,8 @@ from fencepost.model.bugs.catalogue import all_bugs
 Story = Callable[[ZkStage], None]
 FEW: tuple[Story, ...] = (zk_controller_paused.play,)
 ALL: tuple[Story, ...] = (
-    *FEW, zk_broker_paused.play, zk_controller_deleted.play, zk_update_unanswered.play, zk_creation_unanswered.play)
+    *FEW, zk_stale_requests.play, zk_broker_paused.play, zk_broker_bounced.play, zk_controller_deleted.play,
+    zk_update_unanswered.play, zk_creation_unanswered.play)
 #: What 3.9 does otherwise than the model: it does not recognise its own writes.
 FORGETFUL = ("ZK-LOST-ALTER-PARTITION", "ZK-LOST-NEW-PARTITION")
 AS_39 = tuple(patch for bug in FORGETFUL for patch in all_bugs()[bug].patches)
@@ -50,6 +53,8 @@ def test_brokers_act_alike() -> None:
 #: A guard that is missing, and a story that shows it.
 MISSING_GUARDS: dict[str, Story] = {
     "KAFKA-2729": zk_controller_paused.play,
+    "KIP-380-A-BROKER": zk_stale_requests.play,
+    "ZOMBIE-CTRL-STOP-REPLICA": zk_stale_requests.play,
     "ZK-LOST-ALTER-PARTITION": zk_update_unanswered.play,
     "ZK-LOST-NEW-PARTITION": zk_creation_unanswered.play,
 }

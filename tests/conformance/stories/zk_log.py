@@ -28,7 +28,7 @@ class TransactionLog:
             for zxid, kind, body in _transactions(file.read_bytes()):
                 if zxid > self._read_to:
                     self._read_to = zxid
-                    found += _changes(kind, _Reader(body))
+                    found += _changes(zxid, kind, _Reader(body))
         return found
 
 
@@ -45,23 +45,23 @@ def _transactions(content: bytes) -> Iterator[tuple[int, int, bytes]]:
         yield zxid, kind, content[begin + _TXN_HEADER:begin + size]
 
 
-def _changes(kind: int, reader: "_Reader") -> Iterator[Change]:
+def _changes(zxid: int, kind: int, reader: "_Reader") -> Iterator[Change]:
     if kind in (_CREATE, _CREATE2):
         path = reader.text()
-        yield Change(path, _value(path, reader.buffer()), 0)
+        yield Change(path, _value(path, reader.buffer()), 0, zxid)
     elif kind == _SET_DATA:
         path = reader.text()
         value = _value(path, reader.buffer())
-        yield Change(path, value, reader.number())
+        yield Change(path, value, reader.number(), zxid)
     elif kind == _DELETE:
-        yield Change(reader.text(), None, -1)
+        yield Change(reader.text(), None, -1, zxid)
     elif kind == _CLOSE_SESSION and reader.is_left():
         for path in sorted(reader.text() for _ in range(reader.number())):
-            yield Change(path, None, -1)
+            yield Change(path, None, -1, zxid)
     elif kind == _MULTI:
         for _ in range(reader.number()):
             part = reader.number()
-            yield from _changes(part, _Reader(reader.buffer()))
+            yield from _changes(zxid, part, _Reader(reader.buffer()))
 
 
 def _value(path: str, data: bytes) -> int | PartitionState | None:

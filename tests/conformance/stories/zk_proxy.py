@@ -1,15 +1,19 @@
 """Stands between a broker and its ZooKeeper, and can lose an answer: the write is committed, but before its answer is
-passed on both connections end, as when a network fails in between."""
+passed on both connections end, as when a network fails in between. It can also let a session outlive its client."""
 
 import socket
 import struct
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 _LENGTH = struct.Struct(">i")
 #: xid and type of a request; xid, zxid and error of an answer.
 _REQUEST, _ANSWER = struct.Struct(">ii"), struct.Struct(">iqi")
 _MULTI = 14
+#: The client's ping: xid -2, type 11.
+_PING = _LENGTH.pack(_REQUEST.size) + _REQUEST.pack(-2, 11)
+_PING_S = 0.5
 
 
 class ZkProxy:
@@ -23,17 +27,26 @@ class ZkProxy:
         self._open: list[socket.socket] = []
         #: The path whose next write is to lose its answer; None: none is.
         self._doomed_path: bytes | None = None
+        #: Whether sessions end with their clients, which is how it should be.
+        self._let_go = threading.Event()
+        self._let_go.set()
 
     def __enter__(self) -> "ZkProxy":
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._let_go.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
             for each in self._open:
                 _end(each)
+
+    def hold_sessions(self) -> Callable[[], None]:
+        """Keep the sessions of clients that end, by pings in their place, until the function returned is called."""
+        self._let_go.clear()
+        return self._let_go.set
 
     def lose_answer(self, path: str) -> None:
         """Lose the answer to the next successful transaction (multi) that names this path."""
@@ -65,6 +78,9 @@ class ZkProxy:
                     if kind == _MULTI:
                         doomed.append(xid)
                 server.sendall(_LENGTH.pack(len(frame)) + frame)
+        with suppress(OSError):
+            while not self._let_go.wait(_PING_S):
+                server.sendall(_PING)
         _end(client)
         _end(server)
 
@@ -76,7 +92,8 @@ class ZkProxy:
                     if xid in doomed and not error:
                         self._doomed_path = None
                         break
-                client.sendall(_LENGTH.pack(len(frame)) + frame)
+                with suppress(OSError):
+                    client.sendall(_LENGTH.pack(len(frame)) + frame)
         _end(client)
         _end(server)
 

@@ -32,12 +32,13 @@ class Change(NamedTuple):
     """A znode as a committed transaction leaves it; several may be of one transaction.
 
     value: the broker's id (/controller), the epoch (/controller_epoch), a `PartitionState`, or None: it is gone, or
-    holds something else. version: of its data; -1 where it is gone.
+    holds something else. version: of its data; -1 where it is gone. zxid: the transaction's.
     """
 
     path: str
     value: int | PartitionState | None
     version: int
+    zxid: int
 
 
 class ZkStage(Stage):
@@ -52,6 +53,7 @@ class ZkStage(Stage):
         #: Whom /controller names, as the log has it; None for nobody.
         self._controller: int | None = None
         self._controller_epoch = 0
+        self._broker_epochs: dict[int, int] = {}
 
     # --- asked --------------------------------------------------------------------------------------------------------
 
@@ -72,6 +74,24 @@ class ZkStage(Stage):
         """Lose the answer to the broker's next transaction that writes this path, with its connection, after it is
         committed. The function returned says whether that has happened."""
 
+    @abstractmethod
+    def outlive(self, broker: int) -> Callable[[], None]:
+        """Have the broker's session outlive its process, until the function returned is called."""
+
+    @abstractmethod
+    def runs(self, broker: int) -> bool:
+        """Whether the process runs."""
+
+    @abstractmethod
+    def stop_replica(
+        self, broker: int, controller: int, controller_epoch: int, broker_epoch: int, topic: str, delete: bool
+    ) -> str:
+        """Tell a broker, in a controller's name, to stop its replica of partition 0: the error, or "ok"."""
+
+    @abstractmethod
+    def controlled_shutdown(self, receiver: int, broker: int, broker_epoch: int) -> str:
+        """Tell a broker, in another's name, that it wants to shut down: the error, or "ok"."""
+
     # --- told ---------------------------------------------------------------------------------------------------------
 
     def controller(self) -> int | None:
@@ -83,6 +103,11 @@ class ZkStage(Stage):
         """What /controller_epoch holds."""
         self._read_log()
         return self._controller_epoch
+
+    def broker_epoch(self, broker: int) -> int:
+        """The zxid of the broker's registration."""
+        self._read_log()
+        return self._broker_epochs[broker]
 
     def others(self, broker: int) -> tuple[int, ...]:
         """The other brokers."""
@@ -142,7 +167,10 @@ class ZkStage(Stage):
             self._controller_epoch = value
             return f"{CONTROLLER_EPOCH} is {self._relative(value)}"
         if path.startswith(BROKER_IDS):
-            broker = self.part(int(path.removeprefix(BROKER_IDS)))
+            broker_id = int(path.removeprefix(BROKER_IDS))
+            broker = self.part(broker_id)
+            if change.version == 0:
+                self._broker_epochs[broker_id] = change.zxid
             return {-1: f"broker {broker} is gone", 0: f"broker {broker} registers"}.get(change.version)
         if isinstance(value, PartitionState):
             _, _, _, topic, _, index, _ = path.split("/")
