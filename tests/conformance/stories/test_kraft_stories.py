@@ -12,6 +12,7 @@ pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked
 import release_39
 from metadata_records import MetadataSchemas
 from real_kafka import VERSIONS
+from releases import patches_of
 from sequences import LONG, jars_or_skip
 from stories import broker_fenced, combined_node_killed, controller_paused, coordinator_moved, last_isr_member
 from stories.kraft_stage import KRaftStage
@@ -39,7 +40,7 @@ WITHOUT_PREVOTE = {"fencepost.raft.prevote": "false"}
 def model(version: str, shape: Shape, properties: dict[str, str]) -> KRaftStage:
     """The model's cluster as that version has it."""
     older = WITHOUT_PREVOTE if version == release_39.VERSION else {}
-    return ModelKRaftStage(shape, {**properties, **older}, release_39.patches_of(version))
+    return ModelKRaftStage(shape, {**properties, **older}, patches_of(version))
 
 
 def told(story: Story, stage: KRaftStage) -> list[str]:
