@@ -49,6 +49,11 @@ class ReplicaLog:
         """The newest epoch in the cache, -1 for an empty one."""
         return self.epochs[-1][0] if self.epochs else -1
 
+    @property
+    def start_epoch(self) -> int:
+        """The epoch at the log's start, -1 if the cache does not reach back to it."""
+        return self.epochs[0][0] if self.epochs and self.epochs[0][1] <= self.start_offset else -1
+
     # --- writing --------------------------------------------------------------------------------------------------
 
     def write_fails(self) -> bool:

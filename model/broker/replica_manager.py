@@ -444,7 +444,8 @@ class ReplicaManager:
             reply.send(OffsetsForLeaderEpochResponse(None, *partition.log.end_offset_for_epoch(request.leader_epoch)))
 
     def handle_list_offsets(self, request: ListOffsetsRequest, reply: Reply) -> None:
-        """The earliest offset, or the high watermark, once it has reached the beginning of the leader's epoch."""
+        """The earliest offset, with its epoch; or the high watermark, with the leader's, once it has reached the
+        beginning of that."""
         partition = self.partitions.get(f"{request.topic}-{request.partition}")
         if partition is None:
             reply.send(ListOffsetsResponse(self.missing_error(request.topic, request.partition)))
@@ -457,8 +458,10 @@ class ReplicaManager:
         if error is not None:
             reply.send(ListOffsetsResponse(error))
             return
-        offset = partition.high_watermark if request.timestamp == LATEST else partition.log.start_offset
-        reply.send(ListOffsetsResponse(None, offset, partition.leader_epoch))
+        if request.timestamp == LATEST:
+            reply.send(ListOffsetsResponse(None, partition.high_watermark, partition.leader_epoch))
+        else:
+            reply.send(ListOffsetsResponse(None, partition.log.start_offset, partition.log.start_epoch))
 
     # --- periodic work --------------------------------------------------------------------------------------------
 

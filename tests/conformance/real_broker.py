@@ -90,7 +90,7 @@ class RealBroker:
     def __init__(self, controller: RealController, connection: Connection, port: int) -> None:
         self.controller = controller
         self._connection = connection
-        self._port = port
+        self.port = port
         self._barrier = 0
         #: Whether there are records that broker 1 may not have applied yet.
         self._behind = True
@@ -233,7 +233,7 @@ class RealBroker:
     def _tell(self, request: Any) -> None:
         """Send what has no answer. It has been dealt with when another request is answered or the connection closed."""
         api = schema("api_versions", 3)
-        with Connection(self._port) as connection, suppress(ConnectionResetError, BrokenPipeError):
+        with Connection(self.port) as connection, suppress(ConnectionResetError, BrokenPipeError):
             connection.tell(request)
             connection.ask(api.ApiVersionsRequest(client_software_name="fencepost", client_software_version="1"))
 

@@ -118,6 +118,8 @@ READ: dict[str, tuple[tuple[Step | DataStep, ...], Any]] = {
     "a duplicate of an older producer epoch is none": (
         (NewProducer("p"), Produce(4, 1, "p"), Produce(4, 1, "p", 1, None), Produce(4, 1, "p", 0, None)),
         "INVALID_PRODUCER_EPOCH"),
+    "the earliest offset has its own epoch": (
+        (Produce(2), *THERE_AND_BACK, ListOffsets(-2)), (("offset", 0), ("leader epoch", 0))),
     "the latest offset of a leader that has not caught up": (
         (Produce(2), *THERE_AND_BACK, ListOffsets(-1)), "OFFSET_NOT_AVAILABLE"),
 }
