@@ -50,7 +50,7 @@ def combined_node(version: str) -> Iterator[Ports]:
         "listeners": f"PLAINTEXT://127.0.0.1:{ports.broker},CONTROLLER://127.0.0.1:{ports.controller}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{ports.broker}",
         "auto.create.topics.enable": "false", "auto.leader.rebalance.enable": "false",
-        "replica.lag.time.max.ms": "3600000", "offsets.topic.num.partitions": "1",
+        "replica.lag.time.max.ms": "3600000", "log.retention.ms": "-1", "offsets.topic.num.partitions": "1",
         "offsets.topic.replication.factor": "1", "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1", "log.cleaner.enable": "false", "num.network.threads": "1",
         "num.io.threads": "1", "log.index.size.max.bytes": "4096",
