@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-GROUP = "readers"
 #: Nobody's session runs out in a story.
 SESSION_S = 600
 

@@ -90,6 +90,15 @@ class KRaftStage(Stage):
         assert error == "ok", f"{topic} is not created: {error}"
         self.until(f"{topic}-0 is led by {self.part(replicas[0])}", lambda: all(
             self.view(broker, f"{topic}-0").leader == replicas[0] for broker in self.brokers))
+        self._read_log()
+
+    def provide_offsets_topic(self) -> None:
+        """Make sure that there is the topic of the groups, which stays from story to story."""
+        self.await_brokers()
+        if self.view(self.brokers[0], "__consumer_offsets-0") == NOBODY:
+            self.answered(self.order_topic(self.leader_of_quorum(), "__consumer_offsets", self.brokers))
+        while any(self.view(broker, "__consumer_offsets-0") == NOBODY for broker in self.brokers):
+            self.let_time_pass()
 
     def recorded(self, partition: str) -> PartitionView:
         """A partition as the log has it."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from stories.groups import GROUP, SESSION_S, GroupAnswer, GroupRequest, Heartbeat, Join, Sync
+from stories.groups import SESSION_S, GroupAnswer, GroupRequest, Heartbeat, Join, Sync
 from stories.kraft_stage import MODELLED, KRaftStage, MetadataRecord, QuorumView
 from stories.stage import NOTHING, Answer, ClusterView, PartitionView, Question
 
@@ -61,6 +61,7 @@ class ModelStage:
     """What stages of both modes have in common: time, acts, and questions to brokers."""
 
     cluster: SimulatedCluster
+    group: str
 
     def begin(self, cluster: SimulatedCluster) -> None:
         """Start every process."""
@@ -107,15 +108,15 @@ class ModelStage:
         node = self.cluster.node(broker)
         if not node.running or node.paused:
             return False
-        found = self.answer(broker, group.FindCoordinatorRequest(GROUP))
-        answer = self.answer(broker, group.OffsetFetchRequest(GROUP, (("any", 0),)))
+        found = self.answer(broker, group.FindCoordinatorRequest(self.group))
+        answer = self.answer(broker, group.OffsetFetchRequest(self.group, (("any", 0),)))
         return found is not None and found.coordinator_id == broker and answer is not None and answer.error is None
 
     def ask_group(self, broker: int, request: GroupRequest) -> Question[GroupAnswer]:
-        return ModelQuestion(self.ask(broker, _group_request(request)), _group_answer)
+        return ModelQuestion(self.ask(broker, _group_request(self.group, request)), _group_answer)
 
     def committed_offset(self, broker: int, topic: str) -> int:
-        (entry,) = self.answer(broker, group.OffsetFetchRequest(GROUP, ((topic, 0),))).offsets
+        (entry,) = self.answer(broker, group.OffsetFetchRequest(self.group, ((topic, 0),))).offsets
         return int(entry[1])
 
     def answer(self, broker: int, request: Any) -> Any:
@@ -126,17 +127,17 @@ class ModelStage:
         return correspondent.answers[0]
 
 
-def _group_request(request: GroupRequest) -> Any:
+def _group_request(name: str, request: GroupRequest) -> Any:
     if isinstance(request, Join):
         session_us = SESSION_S * 1_000_000
-        return group.JoinGroupRequest(GROUP, request.member, None, session_us, session_us, request.topics)
+        return group.JoinGroupRequest(name, request.member, None, session_us, session_us, request.topics)
     if isinstance(request, Sync):
         assignment = ((request.member, (("consumed", 0),)),)
-        return group.SyncGroupRequest(GROUP, request.member, None, request.generation, assignment)
+        return group.SyncGroupRequest(name, request.member, None, request.generation, assignment)
     if isinstance(request, Heartbeat):
-        return group.GroupHeartbeatRequest(GROUP, request.member, None, request.generation)
+        return group.GroupHeartbeatRequest(name, request.member, None, request.generation)
     return group.OffsetCommitRequest(
-        GROUP, request.generation, request.member, None, ((("consumed", 0), request.offset, -1),))
+        name, request.generation, request.member, None, ((("consumed", 0), request.offset, -1),))
 
 
 class ModelKRaftStage(ModelStage, KRaftStage):

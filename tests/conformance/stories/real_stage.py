@@ -16,7 +16,7 @@ from metadata_records import MetadataSchemas
 from real_broker import NOW
 from real_controller import METADATA_TOPIC_ID, error_name
 from real_kafka import CLUSTER_ID, artifacts
-from stories.groups import GROUP, SESSION_S, Commit, GroupAnswer, GroupRequest, Heartbeat, Join, Sync
+from stories.groups import SESSION_S, Commit, GroupAnswer, GroupRequest, Heartbeat, Join, Sync
 from stories.kraft_stage import KRaftStage, MetadataRecord, QuorumView
 from stories.real_nodes import KRaftNodes, kraft_nodes
 from stories.stage import NOTHING, PATIENCE_S, Answer, ClusterView, PartitionView, Question
@@ -64,6 +64,8 @@ def named(code: Callable[[Any], Any]) -> Callable[[Any], str]:
 
 class RealStage:
     """What stages of both modes have in common: time, and questions to brokers."""
+
+    group: str
 
     def port_of(self, broker: int) -> int:
         """Where a broker listens."""
@@ -124,25 +126,27 @@ class RealStage:
     def coordinates(self, broker: int) -> bool:
         find, fetch = schema("find_coordinator", 4), schema("offset_fetch", 7)
         port = self.port_of(broker)
-        found = self.ask(broker, port, find.FindCoordinatorRequest(key_type=0, coordinator_keys=(GROUP,)))
-        answer = self.ask(broker, port, fetch.OffsetFetchRequest(group_id=GROUP, topics=None, require_stable=True))
+        found = self.ask(broker, port, find.FindCoordinatorRequest(key_type=0, coordinator_keys=(self.group,)))
+        answer = self.ask(broker, port, fetch.OffsetFetchRequest(group_id=self.group, topics=None, require_stable=True))
         return (found is not None and found.coordinators[0].node_id == broker and answer is not None
                 and not answer.error_code.value)
 
     def ask_group(self, broker: int, request: GroupRequest) -> Question[GroupAnswer]:
         if isinstance(request, Join):
-            return RealQuestion(self.port_of(broker), _join(request), _joined)
+            return RealQuestion(self.port_of(broker), _join(self.group, request), _joined)
         if isinstance(request, Commit):
             error = named(lambda answer: answer.topics[0].partitions[0].error_code)
-            return RealQuestion(self.port_of(broker), _commit(request), lambda answer: GroupAnswer(error(answer)))
-        error = named(lambda answer: answer.error_code)
-        return RealQuestion(self.port_of(broker), _member_request(request), lambda answer: GroupAnswer(error(answer)))
+            wire = _commit(self.group, request)
+        else:
+            error = named(lambda answer: answer.error_code)
+            wire = _member_request(self.group, request)
+        return RealQuestion(self.port_of(broker), wire, lambda answer: GroupAnswer(error(answer)))
 
     def committed_offset(self, broker: int, topic: str) -> int:
         api = schema("offset_fetch", 7)
         asked = api.OffsetFetchRequestTopic(name=topic, partition_indexes=(0,))
         answer = self.ask(broker, self.port_of(broker), api.OffsetFetchRequest(
-            group_id=GROUP, topics=(asked,), require_stable=True))
+            group_id=self.group, topics=(asked,), require_stable=True))
         return int(answer.topics[0].partitions[0].committed_offset)
 
 
@@ -154,12 +158,12 @@ def create_topic_request(topic: str, replicas: tuple[int, ...]) -> Any:
         name=topic, num_partitions=-1, replication_factor=-1, assignments=(assignment,), configs=()),))
 
 
-def _join(request: Join) -> Any:
+def _join(group: str, request: Join) -> Any:
     """In a version before ids are handed out in a round trip of their own (KIP-394)."""
     api, session = schema("join_group", 3), timedelta(seconds=SESSION_S)
     protocol = api.JoinGroupRequestProtocol(name="fencepost", metadata=" ".join(request.topics).encode())
     return api.JoinGroupRequest(
-        group_id=GROUP, session_timeout=session, rebalance_timeout=session, member_id=request.member,
+        group_id=group, session_timeout=session, rebalance_timeout=session, member_id=request.member,
         protocol_type="fencepost", protocols=(protocol,))
 
 
@@ -168,22 +172,22 @@ def _joined(answer: Any) -> GroupAnswer:
     return GroupAnswer(error, answer.generation_id, answer.member_id) if error == "ok" else GroupAnswer(error)
 
 
-def _member_request(request: Sync | Heartbeat) -> Any:
+def _member_request(group: str, request: Sync | Heartbeat) -> Any:
     if isinstance(request, Heartbeat):
         return schema("heartbeat", 3).HeartbeatRequest(
-            group_id=GROUP, generation_id=request.generation, member_id=request.member)
+            group_id=group, generation_id=request.generation, member_id=request.member)
     api = schema("sync_group", 3)
     assignment = api.SyncGroupRequestAssignment(member_id=request.member, assignment=b"everything")
     return api.SyncGroupRequest(
-        group_id=GROUP, generation_id=request.generation, member_id=request.member, assignments=(assignment,))
+        group_id=group, generation_id=request.generation, member_id=request.member, assignments=(assignment,))
 
 
-def _commit(request: Commit) -> Any:
+def _commit(group: str, request: Commit) -> Any:
     api = schema("offset_commit", 8)
     partition = api.OffsetCommitRequestPartition(
         partition_index=0, committed_offset=request.offset, committed_metadata="")
     return api.OffsetCommitRequest(
-        group_id=GROUP, generation_id_or_member_epoch=request.generation, member_id=request.member,
+        group_id=group, generation_id_or_member_epoch=request.generation, member_id=request.member,
         topics=(api.OffsetCommitRequestTopic(name="consumed", partitions=(partition,)),))
 
 

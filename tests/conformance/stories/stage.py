@@ -54,10 +54,11 @@ class Question(ABC, Generic[Answer]):
 class Stage(ABC):
     """What stories of both modes need.
 
-    brokers: their ids. told: what came, one line each.
+    brokers: their ids. group: whose coordinator is asked. told: what came, one line each.
     """
 
     brokers: tuple[int, ...]
+    group = "readers"
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -143,11 +144,11 @@ class Stage(ABC):
 
     @abstractmethod
     def coordinates(self, broker: int) -> bool:
-        """Whether a broker coordinates the group `GROUP`, and has loaded it."""
+        """Whether a broker coordinates the group, and has loaded it."""
 
     @abstractmethod
     def ask_group(self, broker: int, request: GroupRequest) -> "Question[GroupAnswer]":
-        """Ask the group `GROUP`'s coordinator."""
+        """Ask a broker as the group's coordinator."""
 
     @abstractmethod
     def committed_offset(self, broker: int, topic: str) -> int:

@@ -14,7 +14,14 @@ from metadata_records import MetadataSchemas
 from real_kafka import VERSIONS
 from releases import patches_of
 from sequences import LONG, jars_or_skip
-from stories import broker_fenced, combined_node_killed, controller_paused, coordinator_moved, last_isr_member
+from stories import (
+    broker_fenced,
+    combined_node_killed,
+    controller_paused,
+    coordinator_moved,
+    generation_recurs,
+    last_isr_member,
+)
 from stories.kraft_stage import KRaftStage
 from stories.model_stage import ModelKRaftStage
 from stories.real_nodes import kraft_nodes
@@ -31,7 +38,7 @@ EVERY_VERSION = (*VERSIONS, release_39.VERSION)
 
 Story = Callable[[KRaftStage], None]
 FEW: tuple[Story, ...] = (controller_paused.play, coordinator_moved.play)
-ALL: tuple[Story, ...] = (*FEW, broker_fenced.play, last_isr_member.play)
+ALL: tuple[Story, ...] = (*FEW, generation_recurs.play, broker_fenced.play, last_isr_member.play)
 
 #: 3.9 has no PreVote (KIP-996).
 WITHOUT_PREVOTE = {"fencepost.raft.prevote": "false"}
