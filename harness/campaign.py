@@ -29,7 +29,7 @@ class Order:
 
     spec: what every seed runs; its own seed is not looked at. keep: "failures" or "all" run directories.
     sought: the rules of which `until_failure` waits for one; empty: any.
-    guided: most seeds are given a schedule near to one that reached rare states (see `guide`).
+    guided: seeds are given schedules near to those that reached rare states, too (see `guide`).
     """
 
     spec: RunSpec
@@ -75,7 +75,6 @@ class Campaign:
     """A campaign under way or done.
 
     outcomes: by seed. started, ended: monotonic wall-clock seconds. stopped: why it ended early, in words, or None.
-    planned: how many seeds a guide gave a schedule.
     """
 
     order: Order
@@ -85,7 +84,6 @@ class Campaign:
     stopped: str | None = None
     interrupted: bool = False
     deaths: int = 0
-    planned: int = 0
 
     def sorted_outcomes(self) -> list[SeedOutcome]:
         """The outcomes in the order of their seeds."""
@@ -215,9 +213,7 @@ def _planned(campaign: Campaign) -> Iterator[tuple[int, list[dict[str, Any]] | N
             if outcome.faults is not None:
                 guide.learn(outcome.faults, outcome.states)
                 outcome.faults, outcome.states = None, ()
-        faults = guide.plan(seed)
-        campaign.planned += faults is not None
-        yield seed, faults
+        yield seed, guide.plan(seed)
 
 
 def _is_over(campaign: Campaign, pool: Pool) -> bool:

@@ -1,8 +1,9 @@
 """Guided search: which schedule a campaign's next run gets, after what the runs before it reached.
 
-Seeds whose runs reached states of the protocol that few others reach are kept, and most further runs are given a
-schedule near to one of theirs (see `fencepost.nemesis.mutation`); some go on drawing freely. As in AFL and its
-successors, what is rare draws the search: each state's worth is shared by all runs that reached it.
+A run has the schedule that its seed draws and a second one beside it, for the more strikes, the more of them meet what
+others have left half done. The second is near to a schedule whose run reached states of the protocol that few others
+reach (see `fencepost.nemesis.mutation`), or some of the time drawn freely, too. As in AFL and its successors, what is
+rare draws the search: each state's worth is shared by all runs that reached it.
 
 What a run is given is a function of its seed and of what the runs at least `LAG` seeds before it reached: so a guided
 campaign is the same with any number of workers.
@@ -16,11 +17,12 @@ from fencepost.harness.execution import rhythm_of
 from fencepost.harness.spec import RunSpec, config_of
 from fencepost.harness.timing import phases, physics
 from fencepost.model.kernel.randomness import Stream
-from fencepost.nemesis.faults import fault_from_data
-from fencepost.nemesis.mutation import mutated
+from fencepost.nemesis.faults import Fault, fault_from_data
+from fencepost.nemesis.mutation import joined, mutated
+from fencepost.nemesis.selection import draw_schedule
 
 #: So many runs later at the earliest a run's states are looked at; no more workers than that have work.
-LAG = 16
+LAG = 8
 #: Of so many runs one is drawn freely.
 _FREE = 4
 #: A state that more runs than this reached draws nobody.
@@ -57,17 +59,21 @@ class Guide:
         """How many states were reached at all."""
         return len(self._reached)
 
-    def plan(self, seed: int) -> list[dict[str, Any]] | None:
-        """The schedule of the run with that seed; None: one drawn from the seed."""
+    def plan(self, seed: int) -> list[dict[str, Any]]:
+        """The schedule of the run with that seed."""
         draws = Stream(seed, "guide")
         worths = [(kept, worth) for kept in self._kept if (worth := self._worth(kept))]
         self._kept = [kept for kept, _ in worths]
-        if not worths or draws.below(_FREE) == 0:
-            return None
-        parent, other = draws.weighted(worths), draws.weighted(worths)
-        faults, others = ([fault_from_data(fault, "kept") for fault in kept.faults] for kept in (parent, other))
-        return [fault.to_data() for fault in mutated(
-            faults, others, self._rhythm, draws, self._selection)]
+        parts = [self._drawn(seed, "")]
+        if worths and draws.below(_FREE):
+            parent, other = ([fault_from_data(fault, "kept") for fault in draws.weighted(worths).faults] for _ in "12")
+            parts.append(mutated(parent, other, self._rhythm, draws, self._selection))
+        else:
+            parts.append(self._drawn(seed, "second "))
+        return [fault.to_data() for fault in joined(*parts)]
+
+    def _drawn(self, seed: int, which: str) -> list[Fault]:
+        return draw_schedule(lambda name: Stream(seed, f"{which}{name}"), self._rhythm, self._selection)
 
     def _worth(self, kept: _Kept) -> int:
         return sum(60 // count for count in (self._reached[state] for state in kept.states) if count <= _RARE)

@@ -15,7 +15,7 @@ from fencepost.nemesis.selection import draw_episode
 from fencepost.nemesis.targets import Draws
 
 #: A schedule that grew beyond so many faults only loses some: more would hide each other.
-_MOST_FAULTS = 60
+_MOST_FAULTS = 50
 
 
 class Mutation:
@@ -38,7 +38,7 @@ class Mutation:
         changes: list[tuple[Callable[[], None], int]] = [
             (self._some_fewer, 2), (self._one_moved, 3), (self._one_longer, 2)]
         if len(self.faults) < _MOST_FAULTS:
-            changes += [(self._one_episode_more, 4), (self._once_more, 3), (self._crossed, 3)]
+            changes += [(self._one_episode_more, 3), (self._once_more, 2), (self._crossed, 2)]
         self._draws.weighted(changes)()
 
     def _one_episode_more(self) -> None:
@@ -95,6 +95,13 @@ class Mutation:
             fault.at_point, from_us=within(fault.at_point.from_us + shift_us), count=count))
 
 
+def joined(*schedules: Sequence[Fault]) -> list[Fault]:
+    """All of their faults: the more strike, the more of them meet what others have left half done. Of two with one name
+    the later one loses it."""
+    together = [fault for schedule in schedules for fault in schedule]
+    return without_dangling(replace(fault, draws=None) for fault in in_order(together))
+
+
 def mutated(
     faults: Sequence[Fault], other: Sequence[Fault], rhythm: Rhythm, draws: Draws, selection: str
 ) -> list[Fault]:
@@ -105,5 +112,4 @@ def mutated(
     mutation = Mutation(faults, other, rhythm, draws, selection)
     for _ in range(draws.weighted(((1, 4), (2, 2), (4, 1)))):
         mutation.change()
-    # Each fault's choices are drawn from the stream of its place, as if it were written by hand.
-    return without_dangling(replace(fault, draws=None) for fault in in_order(mutation.faults))
+    return joined(mutation.faults)

@@ -17,7 +17,7 @@ from fencepost.harness.timing import phases, physics
 from fencepost.histories.recorder import Recorder
 from fencepost.model.kernel.randomness import Stream
 from fencepost.nemesis.faults import Fault, schedule_from_data
-from fencepost.nemesis.mutation import mutated
+from fencepost.nemesis.mutation import joined, mutated
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.selection import ALL, CORE, draw_schedule
 
@@ -89,6 +89,14 @@ def test_from_nothing_comes_something() -> None:
     assert mutated([], [], rhythm("kraft"), Stream(1, "mutation"), CORE)
 
 
+def test_joined_schedules_have_the_faults_of_both_and_each_name_once() -> None:
+    one = Fault("pause", 1_000, at_us=9, target={"role": "broker"}, name="first")
+    two = Fault("kill", 1_000, at_us=3, target={"role": "struck", "name": "first"})
+    both = joined([one], [one, two])
+    assert [fault.kind for fault in both] == ["kill", "pause", "pause"]
+    assert [fault.name for fault in both] == [None, "first", None]
+
+
 # --- the guide --------------------------------------------------------------------------------------------------------
 
 
@@ -96,17 +104,21 @@ def lone(kind: str) -> list[dict[str, object]]:
     return [Fault(kind, 400_000, at_us=5_000_000, target={"role": "active-controller"}).to_data()]
 
 
+def kinds_of_plans(guide: Guide) -> Counter[str]:
+    """In how many of 200 plans each kind of fault is."""
+    return Counter(kind for seed in range(200) for kind in {str(fault["kind"]) for fault in guide.plan(seed)})
+
+
 def test_rare_states_draw_the_search() -> None:
-    guide = Guide(RunSpec(seed=0))
-    assert guide.plan(5) is None, "there is nothing to be near to yet"
+    guide = Guide(RunSpec(seed=0, draw_from="isolate"))
+    assert kinds_of_plans(guide).keys() == {"isolate"}, "there is nothing to be near to yet"
     for _ in range(30):
         guide.learn(lone("pause"), ["produce ok", "raft-state follower > candidate"])
     guide.learn(lone("kill"), ["produce ok", "raft-state leader 2"])
-    plans = [guide.plan(seed) for seed in range(200)]
-    kinds = Counter(kind for plan in plans if plan is not None for kind in {str(fault["kind"]) for fault in plan})
-    assert kinds["kill"] > 100 > kinds["pause"]
-    assert 20 < sum(plan is None for plan in plans) < 90, "some go on drawing freely"
-    assert [guide.plan(seed) for seed in range(200)] == plans
+    found = kinds_of_plans(guide)
+    assert found["kill"] > 100 > found["pause"]
+    assert found["isolate"] == 200 > found["kill"] + 20, "all draw something, and some nothing else"
+    assert kinds_of_plans(guide) == found
 
 
 @pytest.fixture(scope="module")
@@ -120,14 +132,14 @@ def guided(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 def test_a_guided_campaign_is_the_same_with_any_number_of_workers(guided: Campaign) -> None:
     other = run_campaign(replace(guided.order, jobs=2, keep="failures"), lambda campaign: None)
     assert other.digest == guided.digest
-    assert other.planned == guided.planned > 0
 
 
-def test_only_what_is_planned_differs_from_a_plain_campaign(guided: Campaign) -> None:
-    plain = [run(replace(guided.order.spec, seed=seed)).digest for seed in (0, LAG - 1, *range(LAG, LAG + 4))]
-    digests = [guided.outcomes[seed].digest for seed in (0, LAG - 1, *range(LAG, LAG + 4))]
-    assert plain[:2] == digests[:2]
-    assert sum(one != other for one, other in zip(plain, digests, strict=True)) == guided.planned
+def test_a_guided_seed_has_what_it_would_draw_and_more(guided: Campaign) -> None:
+    plan, drawn = Guide(guided.order.spec).plan(3), run(replace(guided.order.spec, seed=3)).spec.faults
+    assert drawn is not None
+    missing = [fault for fault in drawn if {**fault, "draws": None} not in [{**other, "draws": None} for other in plan]]
+    assert not missing
+    assert len(plan) > len(drawn)
 
 
 def test_what_a_guide_planned_is_stored_and_replays(

@@ -86,9 +86,6 @@ def print_campaign(campaign: Campaign) -> None:
         *_verdict_counts(campaign)))
     for number, line in enumerate(coverage_lines(campaign)):
         out.print(Text(f"{'reached ' if number == 0 else '        '} {line}"))
-    if campaign.order.guided:
-        planned = count(campaign.planned, "seed")
-        out.print(Text(f"guided   {planned} had a schedule near to one that reached rare states"))
     for reason, excuses in campaign.excused_by_reason().items():
         out.print(Text(f"excused  {len(excuses)} x {reason}"))
         for seed, excuse in excuses[:MAX_EXCUSES]:
@@ -179,7 +176,6 @@ def print_json(campaign: Campaign, shrunk: "Mapping[str, Shrunk]") -> None:
         "shrunk": {rule: one.to_data() for rule, one in shrunk.items()},
         "unknown": [{"seed": outcome.seed, "why": outcome.trouble} for outcome in outcomes if outcome.trouble],
         "digests": {str(outcome.seed): outcome.digest for outcome in outcomes},
-        "planned": campaign.planned,
         "coverage": campaign.coverage().to_data(), "not_modelled": list(campaign.order.not_modelled),
         "sought": list(campaign.order.sought), "found": [outcome.seed for outcome in campaign.found()],
         "stopped": campaign.stopped, "interrupted": campaign.interrupted, "workers_died": campaign.deaths,

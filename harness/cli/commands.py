@@ -37,7 +37,7 @@ def run(seed: int, as_json: bool, **options: Any) -> int:
 @click.option("--until-failure", is_flag=True,
               help="End at the first failing seed; with --bug, at the first that breaks a rule which must catch it.")
 @click.option("--guide", type=click.Choice(["coverage"]),
-              help="Give most seeds schedules near to those that reached rare states of the protocol.")
+              help="Let schedules near to those that reached rare states of the protocol strike beside the drawn.")
 @click.option("--keep", type=click.Choice(["failures", "all"]), default="failures", show_default=True,
               help="Which runs' directories are kept.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, show_default=True,
