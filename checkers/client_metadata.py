@@ -161,9 +161,12 @@ class ClientMetadata(Findings):
             answered = answered[:1]
         if len(answered) == 1 and answered[0].answer is not None:
             return answered[0].invocation, answered[0].answer, False
-        if answered or not writes:
+        # What nobody's write can have been is somebody else's work: an operator's, or, with ZooKeeper, a new
+        # controller's that finishes a deletion by its name, of a topic that was created anew meanwhile.
+        begun = [write for write in writes if write.invocation.index < record.committed.index]
+        if answered or not begun:
             return None
-        return writes[0].invocation, record.committed, True
+        return begun[0].invocation, record.committed, True
 
     def _judge(self, placed: list[Operation], names: dict[str, list[Operation]], end: Event) -> None:
         for _, death in linearizable(placed, _LOG).deaths:

@@ -134,6 +134,16 @@ def test_topics_that_no_client_created_are_left_out() -> None:
     assert story.found() == {}
 
 
+def test_what_was_committed_before_a_write_began_is_not_its_work() -> None:
+    """A deletion by name that a new controller finishes, of a topic created anew meanwhile; then somebody asks."""
+    story = Writes()
+    story.creates("a")
+    story.removed("a")
+    story.begins("delete-topic", "a")
+    story.completes("delete-topic", "a", INFO, None, 1)
+    assert story.found() == {}
+
+
 def test_writes_that_cannot_be_told_apart_are_left_out() -> None:
     """Two clients set the same value; the record may be either's."""
     story = Writes()
