@@ -9,11 +9,12 @@ before it.
 With ZooKeeper several deletions of one topic may be answered ok: each has found the topic, and waited until it was
 gone.
 
-Writes are placed where their committed records lie. One whose outcome its client does not know is resolved by the
+Writes are placed where their committed records lie. A write whose outcome its client does not know is resolved by the
 cluster's own log: it took effect if a record of the log is its work, else it did not; a note counts both. Where two
-writes that may have done the same cannot be told apart, their records are left out. Reads are judged by
-`metadata_reads`: a broker answers them from its own image, which may be old. A history whose quorum contradicts itself
-(it lost its disks) is not judged.
+writes that may have done the same cannot be told apart, their records are left out. A deletion that no client can have
+asked for (an operator's, or, with ZooKeeper, one by name that a new controller finishes when the topic was created
+anew meanwhile) only makes its name free. Reads are judged by `metadata_reads`: a broker answers them from its own
+image, which may be old. A history whose quorum contradicts itself (it lost its disks) is not judged.
 """
 
 from dataclasses import dataclass
@@ -138,14 +139,20 @@ class ClientMetadata(Findings):
             placed: list[Operation] = []
             names: dict[str, list[Operation]] = {}
             resolved = 0
+            born: dict[str, int] = {}
             for record in self._records:
                 found = self._interval(record)
                 if found is None:
+                    if record.f == "delete-topic" and record.told[0] in born:
+                        # Whoever did it: the name was free from then on.
+                        names[record.key].append(Operation(
+                            born[record.told[0]], record.committed.time_us, "delete", record.told[0]))
                     continue
                 call, ret, was_resolved = found
                 resolved += was_resolved
                 placed.append(Operation(call.time_us, ret.time_us, "append", record.words, len(placed), call.process))
                 if record.f != "alter-config":
+                    born.setdefault(record.told[0], call.time_us)
                     f = record.f.partition("-")[0]
                     names.setdefault(record.key, []).append(
                         Operation(call.time_us, ret.time_us, f, record.told[0], None, call.process))

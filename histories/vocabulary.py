@@ -211,7 +211,7 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
         "topic-partition",
         "topic_id, deleted: bool",
         "leader_epoch",
-        "A broker no longer hosts the replica.",
+        "A broker no longer hosts the replica, or deleted the log of one that it did not host since it was started.",
     ),
     "log-opened": (
         "topic-partition",

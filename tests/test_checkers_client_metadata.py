@@ -144,6 +144,18 @@ def test_what_was_committed_before_a_write_began_is_not_its_work() -> None:
     assert story.found() == {}
 
 
+def test_a_deletion_that_no_client_asked_for_makes_the_name_free() -> None:
+    story = Writes()
+    story.creates("a")
+    story.removed("a")
+    story.creates("a", 2)
+    assert story.found() == {}
+    without = Writes()
+    without.creates("a")
+    without.creates("a", 2)
+    assert without.found() == {RULE: 1}
+
+
 def test_writes_that_cannot_be_told_apart_are_left_out() -> None:
     """Two clients set the same value; the record may be either's."""
     story = Writes()

@@ -204,9 +204,12 @@ class ReplicaManager:
         partition = self.partitions.get(f"{topic}-{index}")
         return self._logs.topic_id(f"{topic}-{index}") if partition is None else partition.topic_id
 
-    def delete_log(self, topic: str, topic_id: str, index: int) -> None:
-        """Delete a log that is on disk and not hosted."""
-        self._logs.delete(f"{topic}-{index}/{topic_id}")
+    def delete_log(self, topic: str, topic_id: str, index: int, leader_epoch: int) -> None:
+        """Delete a log that is on disk and not hosted (any more, or not yet since the process started)."""
+        name = f"{topic}-{index}"
+        self._logs.delete(f"{name}/{topic_id}")
+        value = {"topic_id": topic_id, "deleted": True}
+        self._node.observe("replica-stopped", key=name, value=value, leader_epoch=leader_epoch)
 
     def _fetcher(self, leader_id: int) -> ReplicaFetcher:
         fetcher = self._fetchers.get(leader_id)

@@ -262,7 +262,7 @@ class ControlRequests:
         if partition is None:
             topic_id = manager.logged_topic_id(state.topic, state.partition)
             if state.delete_partition and topic_id is not None:
-                manager.delete_log(state.topic, topic_id, state.partition)
+                manager.delete_log(state.topic, topic_id, state.partition, state.leader_epoch)
             return None
         if self.is_stale_stop(state.leader_epoch, partition.leader_epoch):
             return errors.FENCED_LEADER_EPOCH
