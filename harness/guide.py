@@ -54,11 +54,6 @@ class Guide:
             self._reached[state] = self._reached.get(state, 0) + 1
         self._kept.append(_Kept(faults, [state for state in states if self._reached[state] <= _RARE]))
 
-    @property
-    def states(self) -> int:
-        """How many states were reached at all."""
-        return len(self._reached)
-
     def plan(self, seed: int) -> list[dict[str, Any]]:
         """The schedule of the run with that seed."""
         draws = Stream(seed, "guide")

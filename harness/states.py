@@ -7,9 +7,9 @@ nodes have reached the same:
   refused;
 - `raft-state follower > candidate`: one state after another of a node; and after what on its partition, group or node
   an observation came, by the same node or another;
-- `leader-start behind`: an epoch that is lower than one that was already seen of the same thing;
-- `raft leader 2 candidate 1`: how many nodes believe to be what, while more than one or none believes to lead;
-- `isr 1 of 3 without leader`: what is left of an ISR;
+- `alter-partition behind in leader_epoch`: an epoch that is lower than one that was already seen of the same thing;
+- `raft-state candidate 1 leader 2`: how many nodes believe to be what, while more than one or none believes to lead;
+- `isr 1 without who tells of it`: what is left of an ISR;
 - `pause at raft-vote-granted`: what a node had done last when a fault struck it;
 - `isr-changed 2^5`: about how often something happened.
 """

@@ -38,6 +38,9 @@ from fencepost.histories.pairing import Call
 #: Pairs of sightings of one session: the first one's value must not come after the second one's.
 Demands = Callable[[Sequence[Sighting]], Iterator[tuple[Sighting, Sighting]]]
 
+#: By value the first one of its chain, and its place in that (see `_chains`).
+_Chains = dict[Hashable, tuple[Hashable, int]]
+
 SEQUENTIAL, UNWRITTEN = "sequential", "unwritten-read"
 
 _UNWRITTEN_WORDS = "A read returned a value that nobody wrote: `read() -> 3` without any `write(3)`. No contract " \
@@ -94,24 +97,25 @@ def _judge(
                     undecidable.append(f"{_where(register)}undecided: {register.undecidable}, so that a reading of it "
                                        "does not tell which write it saw")
                     continue
-                for anomaly in _anomalies(register):
+                chains = _chains(register) if name == SEQUENTIAL else {}
+                for anomaly in _anomalies(register, chains):
                     anomalies.append(anomaly)
-                for cycle in _order(register, spend).cycles():
+                for cycle in _order(register, chains, spend).cycles():
                     anomalies.append(_circle(name, register, cycle))
                 judged += 1
         except Exhausted as exhausted:
             undecidable.append(f"undecided within {exhausted}: {judged} keys are judged")
         return report(anomalies, undecidable)
 
-    def _anomalies(register: Register) -> Iterator[Anomaly]:
+    def _anomalies(register: Register, chains: _Chains) -> Iterator[Anomaly]:
         for sighting in register.unwritten:
             yield _unwritten(register, sighting)
         if name == SEQUENTIAL:
             yield from _compare_and_sets(register)
-            yield from _inside_sessions(register, _chains(register))
+            yield from _inside_sessions(register, chains)
 
-    def _order(register: Register, spend: Spend) -> Order:
-        order = _demanded(register, demands, evidence, _chains(register) if name == SEQUENTIAL else {}, spend)
+    def _order(register: Register, chains: _Chains, spend: Spend) -> Order:
+        order = _demanded(register, demands, evidence, chains, spend)
         if write_times:
             _add_write_times(order, register)
         return order
@@ -120,8 +124,7 @@ def _judge(
 
 
 def _demanded(
-    register: Register, demands: Demands, evidence: Demands | None, chains: dict[Hashable, tuple[Hashable, int]],
-    spend: Spend,
+    register: Register, demands: Demands, evidence: Demands | None, chains: _Chains, spend: Spend
 ) -> Order:
     """What must come before what: values, or where there are chains, the chains by their first value."""
 
@@ -177,13 +180,13 @@ def _add_write_times(order: Order, register: Register) -> None:
 # --- what only sequential consistency asks ----------------------------------------------------------------------------
 
 
-def _chains(register: Register) -> dict[Hashable, tuple[Hashable, int]]:
+def _chains(register: Register) -> _Chains:
     """Values that compare-and-sets tie together, with nothing between: (the first of the chain, the place in it)."""
     if register.versioned:
         return {}
     following = {before: after for before, after, _ in register.replaced}
     tied = dict.fromkeys(following.values())
-    chains: dict[Hashable, tuple[Hashable, int]] = {}
+    chains: _Chains = {}
     for start in following:
         if start in tied:
             continue
@@ -219,7 +222,7 @@ def _compare_and_sets(register: Register) -> Iterator[Anomaly]:
                           "another was found, so that none can have been the first", [replaced[one] for one in circle])
 
 
-def _inside_sessions(register: Register, chains: dict[Hashable, tuple[Hashable, int]]) -> Iterator[Anomaly]:
+def _inside_sessions(register: Register, chains: _Chains) -> Iterator[Anomaly]:
     """A value read before the session itself wrote it, or the values of a chain in the wrong order."""
     for session in register.sessions.values():
         read: dict[Hashable, Sighting] = {}
