@@ -1,5 +1,6 @@
 """Systems of one's own: how clients drive them, what is recorded, and that the worked example's bugs are found."""
 
+import re
 import shutil
 import sys
 import threading
@@ -334,4 +335,7 @@ def test_rounds_find_the_get_that_asks_the_nearest_replica(example: Path, monkey
     monkeypatch.setenv("READS", "nearest")
     code, output = run_example(example, "-k", "threads or process")
     assert (code, "2 failed" in output) == (1, True), output
-    assert output.count("plan=[[Call(0, 'put', ('x', '1'))], [Call(2, 'get', 'x')]]") == 2
+    # Mostly a put and a get; threads may keep Hypothesis from the last step.
+    plans = re.findall(r"plan=(\[\[.*\]\])", output)
+    assert len(plans) == 2, output
+    assert all("'put'" in plan and "'get'" in plan and plan.count("Call(") <= 4 for plan in plans), plans
