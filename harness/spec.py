@@ -22,7 +22,7 @@ from fencepost.model.shape import Shape
 from fencepost.model.zookeeper_properties import read_zookeeper_properties
 from fencepost.nemesis.faults import schedule_from_data
 from fencepost.nemesis.fields import FaultError
-from fencepost.nemesis.selection import CORE
+from fencepost.nemesis.selection import ALL
 
 VERSION = 1
 MODES = ("kraft", "zk")
@@ -61,7 +61,7 @@ class RunSpec:
     faults: list[dict[str, Any]] | None = None
     steady: bool = False
     zookeeper_properties: dict[str, str] = field(default_factory=dict)
-    draw_from: str = CORE
+    draw_from: str = ALL
 
     def to_data(self) -> dict[str, Any]:
         """The spec as `spec.json` holds it."""

@@ -1,6 +1,6 @@
 """Which kinds of fault a run's schedule is drawn from, and the drawing of those beyond the core.
 
-`core` is what `drawing` draws. `all` leaves half of the seeds as they are, and adds to each of the others episodes of
+`core` is what `drawing` draws. `all`, the default, leaves half of the seeds as they are, and adds to each of the others episodes of
 the kinds that the core does not have, drawn from a stream of their own: each of these kinds is off with even odds
 (swarm testing, as in `drawing`). A list of kinds gives schedules of these kinds only.
 """
@@ -34,7 +34,7 @@ def selected_kinds(selection: str, mode: str) -> tuple[str, ...]:
     return names
 
 
-def draw_schedule(streams: Callable[[str], Draws], rhythm: Rhythm, selection: str = CORE) -> list[Fault]:
+def draw_schedule(streams: Callable[[str], Draws], rhythm: Rhythm, selection: str = ALL) -> list[Fault]:
     """A run's schedule, each fault with the number of its own stream; `streams` gives the stream of a name."""
     mode = "zk" if rhythm.quorum == "zookeepers" else "kraft"
     kinds = selected_kinds(selection, mode)

@@ -15,7 +15,7 @@ from fencepost.harness.campaign import Campaign, Order, SeedOutcome, summary_pat
 from fencepost.harness.cli import output
 from fencepost.harness.explain import coverage_words
 from fencepost.harness.words import clock, count, duration
-from fencepost.nemesis.selection import CORE, selected_kinds
+from fencepost.nemesis.selection import ALL, selected_kinds
 
 if TYPE_CHECKING:
     from fencepost.harness.shrinking.shrinker import Shrunk
@@ -140,7 +140,7 @@ def replay_of(campaign: Campaign, outcome: SeedOutcome) -> str:
         return output.replay_line(outcome.run_directory)
     spec = campaign.order.spec
     bugs = "".join(f" --bug {bug}" for bug in spec.bugs)
-    faults = f" --faults {spec.draw_from}" if spec.draw_from != CORE else ""
+    faults = f" --faults {spec.draw_from}" if spec.draw_from != ALL else ""
     return f"fencepost run --mode {spec.mode} --seed {outcome.seed}{bugs}{faults}"
 
 

@@ -41,7 +41,7 @@ _SPEC_OPTIONS = (
     click.option("--profile", type=click.Choice(PROFILES), default="campaign", show_default=True,
                  help="Time-outs a tenth of Kafka's, or Kafka's own."),
     click.option("--bug", "bugs", multiple=True, metavar="ID", help="Switch a known bug on (see `fencepost bugs`)."),
-    click.option("--faults", default="core", show_default=True, metavar="core|all|KIND,...",
+    click.option("--faults", default="all", show_default=True, metavar="all|core|KIND,...",
                  help="The kinds of fault that schedules are drawn from."),
     click.option("--schedule", type=path_type(), help="A JSON file with the faults."),
     click.option("--server-properties", type=path_type(), help="A server.properties file, as Kafka reads it."),
@@ -114,13 +114,13 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
 def _check_selection(options: dict[str, Any]) -> None:
     """Kinds to draw from must be known, and of use."""
     from fencepost.nemesis.fields import FaultError
-    from fencepost.nemesis.selection import CORE, selected_kinds
+    from fencepost.nemesis.selection import ALL, selected_kinds
 
     try:
         selected_kinds(options["faults"], options["mode"])
     except FaultError as error:
         raise InputError(f"--faults: {error}") from None
-    if options["faults"] != CORE and options["schedule"] is not None:
+    if options["faults"] != ALL and options["schedule"] is not None:
         raise InputError("--faults: allowed only without --schedule, for with it nothing is drawn")
 
 

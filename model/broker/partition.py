@@ -37,11 +37,14 @@ class Partition(PartitionLog):
             self._begin_epoch(was_leader)
         else:
             self.followers = {
-                replica: self.followers.get(replica) or FollowerState(0)
-                for replica in self.replicas if replica != self._node.node_id
+                replica: self.followers.get(replica) or FollowerState(0) for replica in self.followed_by()
             }
             self.observe_isr("metadata")
         self.maybe_advance_high_watermark()
+
+    def followed_by(self) -> tuple[int, ...]:
+        """Whom a leader keeps account of: the other replicas, and others of the ISR, from which they may be elected."""
+        return tuple(replica for replica in self.replicas_and_isr() if replica != self._node.node_id)
 
     def metadata_replaces_isr(self, partition_epoch: int) -> bool:
         """Whether metadata of the epoch already led in says anything new: an equal partition epoch does not, and
@@ -61,7 +64,7 @@ class Partition(PartitionLog):
         now_us = self._node.wall_us
         self.followers = {
             replica: self.follower_at_epoch_start(replica, now_us if replica in self.isr else 0, was_leader)
-            for replica in self.replicas if replica != self._node.node_id
+            for replica in self.followed_by()
         }
         value = {
             "topic_id": self.topic_id, "isr": list(self.isr), "replicas": list(self.replicas),

@@ -91,6 +91,11 @@ class PartitionCore:
         """The committed ISR and every member that a pending change may add or may fail to remove."""
         return self.isr if self.pending is None else self.pending.maximal
 
+    def replicas_and_isr(self) -> tuple[int, ...]:
+        """The replicas, and who is in the ISR and no replica any more: at the end of a reassignment ZooKeeper's
+        controller tells the leader of its new replicas before it takes the old ones out of the ISR."""
+        return (*self.replicas, *(member for member in self.isr if member not in self.replicas))
+
     def _observe(self, f: str, value: dict[str, Any], **epochs: int) -> None:
         recorder = self._node.simulation.recorder
         recorder.observe(self._node.now_us, f, self._node.node_id, self.name, value, None, epochs)

@@ -48,7 +48,7 @@ class PartitionIsr(PartitionCore):
         if replica in self.isr or self.pending is not None:
             return
         if self.is_in_sync(follower) and self.is_eligible(replica):
-            isr = tuple(member for member in self.replicas if member in self.isr or member == replica)
+            isr = tuple(member for member in self.replicas_and_isr() if member in self.isr or member == replica)
             self._propose(isr, isr)
 
     def maybe_shrink_isr(self) -> None:
@@ -80,7 +80,8 @@ class PartitionIsr(PartitionCore):
     def _member_epoch(self, member: int) -> int:
         if member == self._node.node_id:
             return int(self._manager.broker_epoch)
-        return self.followers[member].broker_epoch
+        follower = self.followers.get(member)
+        return -1 if follower is None else follower.broker_epoch
 
     def _send_alter_partition(self, pending: PendingIsr, epochs: tuple[tuple[int, int], ...]) -> None:
         request = AlterPartitionRequest(

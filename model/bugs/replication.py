@@ -46,6 +46,14 @@ class EqualEpochClearsPending(Partition):
         return partition_epoch >= self.partition_epoch
 
 
+class ForgetsLeavingReplicas(Partition):
+    """Who is no replica any more counts no longer, be it in the ISR or not."""
+
+    def followed_by(self) -> tuple[int, ...]:
+        """The other replicas only, as in 3.9."""
+        return tuple(replica for replica in self.replicas if replica != self._node.node_id)
+
+
 class JoinAtHighWatermark(Partition):
     """A follower joins the ISR as soon as it has reached the leader's, possibly stale, high watermark."""
 
@@ -96,4 +104,10 @@ BUGS: tuple[KnownBug, ...] = (
         "The high watermark is computed over the committed ISR alone while a change is pending.",
         "KIP-497; commit 57de67db22e",
         ("ReplicationQuorumSuperset", "LeaderCandidateCompleteness", "NoAckedRecordLost"), (CommittedIsrOnly,)),
+    KnownBug(
+        "ZK-REASSIGNMENT-END", "zk",
+        "A leader that is told its new replicas at the end of a reassignment forgets the old ones that are still in the "
+        "ISR, and commits without them; a controller that takes over just then may elect one.",
+        "KafkaController.onPartitionReassignment (B3 to B6) and Partition.maybeIncrementLeaderHW of 3.9, by reading",
+        ("LeaderCandidateCompleteness", "StrongIsr", "WeakIsr"), (ForgetsLeavingReplicas,)),
 )
