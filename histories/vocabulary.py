@@ -342,8 +342,8 @@ OBSERVATIONS: dict[str, tuple[str, str, str, str]] = {
     ),
     "zk-append": (
         "",
-        "base_offset, entries: [[zxid, digest, kind, session, request number], ...]; kind is Create, SetData, Error, "
-        "...; what no client asked for has request number 0",
+        "base_offset, entries: [[zxid, digest, kind, session, request number], ...]; kind is Create, SetData, ..., "
+        "or Error for one that failed and changes nothing; what no client asked for has request number 0",
         "",
         "A server wrote transactions to its log; they are not yet synced.",
     ),

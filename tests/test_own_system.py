@@ -335,7 +335,7 @@ def test_rounds_find_the_get_that_asks_the_nearest_replica(example: Path, monkey
     monkeypatch.setenv("READS", "nearest")
     code, output = run_example(example, "-k", "threads or process")
     assert (code, "2 failed" in output) == (1, True), output
-    # Mostly a put and a get; threads may keep Hypothesis from the last step.
-    plans = re.findall(r"plan=(\[\[.*\]\])", output)
-    assert len(plans) == 2, output
-    assert all("'put'" in plan and "'get'" in plan and plan.count("Call(") <= 4 for plan in plans), plans
+    # Threads can keep Hypothesis from shrinking, or from failing the same plan again, which it tells too.
+    plans = set(re.findall(r"plan=(\[\[.*\]\])", output))
+    assert plans and all("'put'" in plan and "'get'" in plan for plan in plans), output
+    assert output.count("cannot be placed after") >= 2

@@ -348,7 +348,7 @@ def test_closing_a_session_takes_its_ephemerals_at_once():
     assert ensemble.events("zk-session-expired") == []
 
 
-def leave_a_write_behind(patches=()) -> Ensemble:
+def leave_a_write_behind(write, patches=()) -> Ensemble:
     """What a client has asked for is on its way through a slow server when it moves to another one and writes there."""
     ensemble = Ensemble(3, patches=patches)
     ensemble.settle()
@@ -357,7 +357,7 @@ def leave_a_write_behind(patches=()) -> Ensemble:
     assert ensemble.ask(host, "create", "/a", "").error is None
     server = next(node for node in ensemble.servers.values() if node.peer.service.clients)
     ensemble.network.extra_latency_us[server.node_id, ensemble.leader().node_id] = 200 * MS
-    host.client.set_data("/a", "late", -1, lambda result: None)
+    write(host.client)
     ensemble.run(5 * MS)
     ensemble.cut_both(server.node_id, host.node_id)
     host.client._lose()
@@ -367,11 +367,15 @@ def leave_a_write_behind(patches=()) -> Ensemble:
     return ensemble
 
 
-def test_the_write_of_a_connection_that_the_session_has_left_is_refused():
-    ensemble = leave_a_write_behind()
+@pytest.mark.parametrize("write", [
+    lambda client: client.set_data("/a", "late", -1, lambda result: None),
+    lambda client: client.multi((CheckOp("/a", -1), SetDataOp("/a", "late")), lambda result: None),
+])
+def test_the_write_of_a_connection_that_the_session_has_left_is_refused(write):
+    ensemble = leave_a_write_behind(write)
     assert ensemble.leader().peer.tree.get("/a").data == "new"
     assert ensemble.violations() == []
-    broken = leave_a_write_behind((NobodyMoves,))
+    broken = leave_a_write_behind(write, (NobodyMoves,))
     assert broken.leader().peer.tree.get("/a").data == "late"
     assert {violation.rule for violation in broken.violations()} == {"ZkClientOrder"}
 

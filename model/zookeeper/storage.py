@@ -12,7 +12,7 @@ from typing import Any
 from fencepost.model.kernel.disk import Cell, LogFile
 from fencepost.model.kernel.node import Node
 from fencepost.model.zookeeper.data_tree import DataTree, Snapshot
-from fencepost.model.zookeeper.transactions import Transaction, epoch_of
+from fencepost.model.zookeeper.transactions import Transaction, epoch_of, kind_of
 
 LOG_FILE = "zookeeper-log"
 SNAPSHOT_FILE = "zookeeper-snapshot"
@@ -96,7 +96,7 @@ class Storage:
             for each in transactions:
                 self._log.append(self._node.now_us, each)
             entries = [
-                [each.zxid, each.digest, type(each.body).__name__[:-3], each.session_id, each.cxid]
+                [each.zxid, each.digest, kind_of(each.body), each.session_id, each.cxid]
                 for each in transactions]
             self._node.observe("zk-append", value={"base_offset": base_offset, "entries": entries})
         self.flush(then, *args)

@@ -94,6 +94,13 @@ Body = (
 )
 
 
+def kind_of(body: Body) -> str:
+    """What histories call it: Create, SetData, Multi, ...; Error for whatever failed and changes nothing."""
+    if isinstance(body, MultiTxn) and any(isinstance(part, ErrorTxn) for part in body.parts):
+        return ErrorTxn.__name__.removesuffix("Txn")
+    return type(body).__name__.removesuffix("Txn")
+
+
 class Transaction(NamedTuple):
     """A body with its place in the total order, and the request that it answers.
 
