@@ -45,32 +45,33 @@ class Hunted:
 
 def hunt(
     bugs: Sequence[KnownBug], jobs: int, store: Path, budget_seconds: float, searching: Callable[[KnownBug], Progress],
-    shrinking: Callable[[Shrinker], None], *, guided: bool = False,
+    shrinking: Callable[[Shrinker], None], *, guided: bool = False, mode: str = "kraft",
 ) -> Iterator[Hunted]:
     """Hunt one bug after the other; gives what became of each as soon as it is known. Ctrl-C ends all of it.
 
     budget_seconds: wall-clock time for each bug. searching, shrinking: told of every run. guided: as of campaigns.
+    mode: in which the bugs of any mode are hunted.
     """
     for bug in bugs:
         ends = time.monotonic() + budget_seconds
-        mode = "kraft" if bug.mode == "any" else bug.mode
-        order = Order(RunSpec(seed=0, mode=mode, bugs=(bug.bug_id,)), 0, _MAX_SEEDS, jobs, store, True,
-                      sought=bug.rules, guided=guided)
+        spec = RunSpec(seed=0, mode=mode if bug.mode == "any" else bug.mode, bugs=(bug.bug_id,))
+        order = Order(spec, 0, _MAX_SEEDS, jobs, store, True, sought=bug.rules, guided=guided)
         campaign = run_campaign(order, searching(bug), deadline=ends)
-        yield _hunted(bug, mode, campaign, max(1.0, ends - time.monotonic()), shrinking)
+        yield _hunted(bug, campaign, max(1.0, ends - time.monotonic()), shrinking)
         if campaign.interrupted:
             return
 
 
 def _hunted(
-    bug: KnownBug, mode: str, campaign: Campaign, left_seconds: float, shrinking: Callable[[Shrinker], None]
+    bug: KnownBug, campaign: Campaign, left_seconds: float, shrinking: Callable[[Shrinker], None]
 ) -> Hunted:
+    mode = campaign.order.spec.mode
     found = campaign.found()
     cpu_seconds = sum(outcome.cpu_seconds for outcome in campaign.outcomes.values())
     if not found:
         return Hunted(bug, mode, len(campaign.outcomes), cpu_seconds, None, None)
     rule = campaign.sought_rules(found[0])[0]
-    shrunk = shrink_failures(campaign, left_seconds, shrinking)[rule]
+    shrunk = shrink_failures(campaign, left_seconds, shrinking, campaign.order.jobs)[rule]
     return Hunted(bug, mode, found[0].seed + 1, cpu_seconds, rule, shrunk)
 
 

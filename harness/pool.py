@@ -70,7 +70,7 @@ class Pool:
                 yield from self._collect()
                 self._fill(items)
         finally:
-            self._end()
+            self.end()
 
     def busy(self) -> list[Any]:
         """The items under way."""
@@ -136,7 +136,8 @@ class Pool:
         worker.connection.close()
         worker.process.join(5)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End all workers, whatever they do."""
         for worker in self._workers:
             worker.process.terminate()
         for worker in self._workers:

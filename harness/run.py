@@ -73,16 +73,44 @@ def run(spec: "RunSpec", *, until_failure: bool = False, until_rules: "Collectio
         return _run(spec, until_failure, until_rules)
 
 
+def run_until_broken(spec: "RunSpec", rule: str, until_us: int | None = None) -> RunResult | None:
+    """Run a spec up to where it breaks the rule; None if it does not, or the model itself fails.
+
+    until_us: virtual time at which to give up. A rule that is told at the end of runs only needs None.
+    Raises InputError when the spec cannot be run.
+    """
+    with unhurried_collector():
+        execution = Execution(spec)
+        watch = _Watch(execution, (rule,))
+        crash = _drive(execution, until_us)
+        if crash is not None or not (watch.failed or execution.finished):
+            return None
+        results = watch.checkers.finish()
+        if not any(violation.rule == rule for result in results for violation in result.violations):
+            return None
+        return _result(execution, results, None, watch)
+
+
 def _run(spec: "RunSpec", until_failure: bool, until_rules: "Collection[str]") -> RunResult:
     execution = Execution(spec)
     watch = _Watch(execution, until_rules) if until_failure or until_rules else None
-    crash = None
+    crash = _drive(execution)
+    checkers = None if watch is None else watch.checkers
+    results = run_checkers(execution.header, execution.recorder.events) if checkers is None else checkers.finish()
+    return _result(execution, results, crash, watch)
+
+
+def _drive(execution: Execution, until_us: int | None = None) -> Crash | None:
+    """Drive a run to its end or to a moment; what the model itself failed with."""
     try:
-        execution.run_to_end()
+        execution.run_to_end() if until_us is None else execution.run_until(until_us)
     except Exception as error:
-        crash = _crash(error, execution.cluster.now_us)
+        return _crash(error, execution.cluster.now_us)
+    return None
+
+
+def _result(execution: Execution, results: list[Result], crash: Crash | None, watch: "_Watch | None") -> RunResult:
     events = execution.recorder.events
-    results = run_checkers(execution.header, events) if watch is None else watch.checkers.finish()
     verdict = merge(result.verdict for result in results)
     return RunResult(
         execution.spec, execution.header, events, results, "unknown" if crash and verdict == "valid" else verdict,

@@ -1,8 +1,8 @@
 """Which kinds of fault a run's schedule is drawn from, and the drawing of those beyond the core.
 
-`core` is what `drawing` draws. `all`, the default, leaves half of the seeds as they are, and adds to each of the others episodes of
-the kinds that the core does not have, drawn from a stream of their own: each of these kinds is off with even odds
-(swarm testing, as in `drawing`). A list of kinds gives schedules of these kinds only.
+`core` is what `drawing` draws. `all`, the default, leaves half of the seeds as they are, and adds to each of the others
+episodes of the kinds that the core does not have, drawn from a stream of their own: each of these kinds is off with
+even odds (swarm testing, as in `drawing`). A list of kinds gives schedules of these kinds only.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,14 +1,18 @@
 """Shrinking: a failing run becomes a smaller one that still breaks the same rule, and replays."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from command_line import in_process
 
 from fencepost.harness import run as runs
-from fencepost.harness.replay import replay
+from fencepost.harness.replay import replay, stored_spec
 from fencepost.harness.shrinking import shrink_run
 from fencepost.harness.shrinking.minimise import minimise
+from fencepost.harness.shrinking.passes import drop_the_beginning
+from fencepost.harness.shrinking.shrinker import begin
+from fencepost.harness.shrinking.trials import Trials
 from fencepost.harness.spec import RunSpec
 from fencepost.histories.errors import InputError
 from fencepost.model.shape import Shape
@@ -37,24 +41,39 @@ def fencepost(monkeypatch, capsys):
 # --- taking items out of a list ---------------------------------------------------------------------------------------
 
 
+def minimised(items, holds):
+    """What is left of a list whose sublists are tried one by one."""
+    return minimise(items, lambda lists: next((number for number, rest in enumerate(lists) if holds(rest)), None))
+
+
 @pytest.mark.parametrize(("items", "needed"), [
     (range(100), {3, 50, 97}), (range(100), {0, 99}), (range(7), set(range(7))), (range(1), {0}), (range(64), set()),
     ((), set()),
 ])
 def test_what_is_needed_is_left(items, needed):
-    assert minimise(list(items), lambda rest: needed <= set(rest)) == sorted(needed)
+    assert minimised(list(items), lambda rest: needed <= set(rest)) == sorted(needed)
 
 
 def test_no_single_item_can_be_taken_from_what_is_left():
     def two_of_a_kind(rest):
         return sum(item % 2 for item in rest) >= 2 or sum(item % 3 == 0 for item in rest) >= 3
-    left = minimise(list(range(30)), two_of_a_kind)
+    left = minimised(list(range(30)), two_of_a_kind)
     assert two_of_a_kind(left)
     assert not any(two_of_a_kind(left[:place] + left[place + 1:]) for place in range(len(left)))
 
 
 def test_the_order_stays():
-    assert minimise([5, 1, 4, 2], lambda rest: {5, 2} <= set(rest)) == [5, 2]
+    assert minimised([5, 1, 4, 2], lambda rest: {5, 2} <= set(rest)) == [5, 2]
+
+
+def test_few_items_of_many_are_found_in_few_tests():
+    tests = []
+
+    def holds(rest):
+        tests.append(rest)
+        return {17, 400, 777} <= set(rest)
+    assert minimised(list(range(800)), holds) == [17, 400, 777]
+    assert len(tests) < 80
 
 
 # --- a run ------------------------------------------------------------------------------------------------------------
@@ -69,6 +88,27 @@ def test_a_failure_becomes_smaller_and_still_breaks_the_rule(shrunk):
     again = replay(shrunk.result.run_directory)
     assert again.difference is None
     assert len(again.spec.faults) == shrunk.after.faults
+
+
+def test_more_processes_find_the_same(failing, shrunk, tmp_path):
+    again = shrink_run(failing, tmp_path, None, 60, lambda _: None, jobs=2)
+    assert again.result.spec == shrunk.result.spec
+    assert again.result.digest == shrunk.result.digest
+
+
+def test_what_came_long_before_the_violation_goes_with_its_time(failing):
+    spec = replace(stored_spec(failing), faults=[
+        {"kind": "isolate", "at_us": 20_000_000, "duration_us": 3_000_000, "target": {"role": "active-controller"}}],
+        duration_us=30_000_000)
+    with Trials() as trials:
+        shrinker = begin(spec, RULE, 60, lambda _: None, trials)
+        assert shrinker.best.end_us > 20_000_000
+        drop_the_beginning(shrinker)
+    assert shrinker.best.end_us < 10_000_000
+    assert shrinker.spec.faults[0]["at_us"] < 6_000_000
+    first = spec.workload[0]
+    assert first["f"] == "create-topic"
+    assert shrinker.spec.workload[0] == first
 
 
 def test_without_time_the_run_stays_as_it_was(failing, tmp_path):

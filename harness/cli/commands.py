@@ -70,7 +70,7 @@ def campaign(
     shrunk = {}
     if shrinks and not done.interrupted:
         with shrink_output.progress() as show_shrinking:
-            shrunk = shrink_failures(done, budget / 1_000_000, show_shrinking)
+            shrunk = shrink_failures(done, budget / 1_000_000, show_shrinking, order.jobs)
     if as_json:
         campaign_output.print_json(done, shrunk)
     else:
@@ -103,18 +103,21 @@ def replay(run_dir: Path, at: str | None, as_json: bool) -> int:
 @click.option("--rule", help="The broken rule to keep broken.  [default: the one that was broken first]")
 @click.option("--budget", callback=read_duration_option, default="2m", show_default=True,
               help="Wall-clock time; then the smallest run so far is it.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many processes.  [default: one a processor]")
 @click.option("--store", type=path_type(), help="Where the result is kept.  [default: beside the run]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def shrink(run_dir: Path, rule: str | None, budget: int, store: Path | None, as_json: bool) -> int:
+def shrink(
+    run_dir: Path, rule: str | None, budget: int, jobs: int | None, store: Path | None, as_json: bool
+) -> int:
     """Find the smallest run that still breaks the rule: fewer faults, operations, nodes, less time."""
-    from fencepost.harness.campaign import check_store
+    from fencepost.harness.campaign import available_cpus, check_store
     from fencepost.harness.cli import output, shrink_output
     from fencepost.harness.shrinking import shrink_run
 
     store = store or run_dir.resolve().parent
     check_store(store)
     with shrink_output.progress() as show:
-        shrunk = shrink_run(run_dir, store, rule, budget / 1_000_000, show)
+        shrunk = shrink_run(run_dir, store, rule, budget / 1_000_000, show, jobs or available_cpus())
     output.print_json(shrunk.to_data()) if as_json else shrink_output.print_shrunk(shrunk)
     return EXIT_VALID
 
@@ -141,7 +144,8 @@ def bugs(context: click.Context, mode: str | None, as_json: bool) -> int:
 
 @bugs.command()
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--mode", type=click.Choice(["kraft", "zk"]), help="Only the bugs of this mode.")
+@click.option("--mode", type=click.Choice(["kraft", "zk"]),
+              help="Only the bugs of this mode; those of any mode are hunted in it (without --mode: in kraft).")
 @click.option("--budget", callback=read_duration_option, default="5m", show_default=True,
               help="Wall-clock time for each bug, to find it and to shrink what was found.")
 @click.option("--guide", type=click.Choice(["coverage"]), help="As of `campaign`.")
@@ -160,12 +164,12 @@ def hunt(
 
     known = all_bugs()
     hunted = [find_bug(bug_id, known[bug_id].mode if bug_id in known else "kraft") for bug_id in ids or known]
-    hunted = [bug for bug in hunted if bug.mode in ("kraft", "zk", "any") and mode in (None, bug.mode)]
+    hunted = [bug for bug in hunted if bug.mode == "any" or bug.mode in ((mode,) if mode else ("kraft", "zk"))]
     if not hunted:
         raise InputError(f"--mode {mode}: none of these bugs is of that mode")
     check_store(store)
     with hunt_output.progress() as show:
         done = list(hunts(hunted, jobs or available_cpus(), store, budget / 1_000_000, show.searching,
-                          show.shrinking, guided=guide is not None))
+                          show.shrinking, guided=guide is not None, mode=mode or "kraft"))
     hunt_output.print_hunted(done, as_json)
     return EXIT_VALID if len(done) == len(hunted) and all(one.rule is not None for one in done) else EXIT_UNKNOWN

@@ -9,6 +9,7 @@ from fencepost.harness.replay import stored_spec
 from fencepost.harness.run import run, store_run
 from fencepost.harness.shrinking.passes import shrink
 from fencepost.harness.shrinking.shrinker import Shrinker, Shrunk, begin
+from fencepost.harness.shrinking.trials import Trials
 from fencepost.histories.errors import InputError
 from fencepost.histories.store import RESULTS, read_json, run_file
 
@@ -17,23 +18,26 @@ SUFFIX = "-shrunk"
 
 
 def shrink_run(
-    run_directory: Path, store: Path, rule: str | None, budget_seconds: float, progress: Callable[[Shrinker], None]
+    run_directory: Path, store: Path, rule: str | None, budget_seconds: float, progress: Callable[[Shrinker], None],
+    jobs: int = 1,
 ) -> Shrunk:
     """Shrink a stored failing run and store the result beside it; Ctrl-C ends it with the smallest found so far.
 
-    rule: which of the broken rules to keep broken; None: the one broken first.
+    rule: which of the broken rules to keep broken; None: the one broken first. jobs: processes that try.
     Raises InputError when the directory holds no failing run, or one that broke other rules only; StoreError.
     """
     spec = stored_spec(run_directory)
-    shrinker = begin(spec, _rule(run_directory, rule), budget_seconds, progress)
     interrupted = False
-    try:
-        shrink(shrinker)
-    except KeyboardInterrupt:
-        interrupted = True
+    with Trials(jobs) as trials:
+        shrinker = begin(spec, _rule(run_directory, rule), budget_seconds, progress, trials)
+        try:
+            shrink(shrinker)
+        except KeyboardInterrupt:
+            interrupted = True
     whole = run(shrinker.spec)
     if not any(violation.rule == shrinker.rule for one in whole.results for violation in one.violations):
-        whole = shrinker.best  # what follows took the violation back, so the run ends where it was broken
+        # What follows took the violation back, so the run ends where it was broken.
+        whole = run(shrinker.spec, until_rules=(shrinker.rule,))
     finished = not interrupted and shrinker.seconds_left > 0
     store_run(whole, store, name=run_directory.resolve().name.removesuffix(SUFFIX) + SUFFIX)
     return Shrunk(shrinker.rule, whole, shrinker.before, shrinker.size, shrinker.runs,
@@ -41,7 +45,7 @@ def shrink_run(
 
 
 def shrink_failures(
-    campaign: Campaign, budget_seconds: float, progress: Callable[[Shrinker], None]
+    campaign: Campaign, budget_seconds: float, progress: Callable[[Shrinker], None], jobs: int = 1
 ) -> dict[str, Shrunk]:
     """Shrink a campaign's first failure of each rule; of a hunt only the one that was hunted. By rule.
 
@@ -52,7 +56,7 @@ def shrink_failures(
     if hunted:
         firsts = {campaign.sought_rules(hunted[0])[0]: hunted[0]}
     return {
-        rule: shrink_run(Path(outcome.run_directory), campaign.order.store, rule, budget_seconds, progress)
+        rule: shrink_run(Path(outcome.run_directory), campaign.order.store, rule, budget_seconds, progress, jobs)
         for rule, outcome in firsts.items() if outcome.run_directory is not None}
 
 

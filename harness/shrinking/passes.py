@@ -2,18 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 from fencepost.harness.shrinking.minimise import minimise
 from fencepost.harness.shrinking.shrinker import Shrinker
-from fencepost.histories.event import FAULT
 from fencepost.nemesis.fields import FIELDS
 from fencepost.nemesis.kinds import KINDS
 
 Record = dict[str, Any]
 
 _SECOND_US = 1_000_000
+#: With so many seeds a spec is tried, once one does not help any more.
+_SEEDS_TRIED = 3
+#: In so many parts a run is looked at to see whether it may begin later.
+_PARTS = 8
 #: A gap that is left between two things that begin, and how many of the longest gaps are tried.
 _SHORT_GAP_US, _GAPS_TRIED = 300_000, 3
 #: Fields of a fault without which it may strike in a simpler way.
@@ -24,26 +27,53 @@ _QUANTITIES = tuple(name for name, field in FIELDS.items() if isinstance(field.e
 
 def shrink(shrinker: Shrinker) -> None:
     """Run all passes until none makes the failure smaller, or the budget is used up."""
-    before = None
-    while before != shrinker.spec and shrinker.seconds_left:
-        before = shrinker.spec
-        for one in (drop_what_came_too_late, make_steady, drop_faults, drop_operations, close_gaps, drop_nodes,
-                    simplify_faults, simplify_operations):
-            one(shrinker)
+    for shrinker.seeds in (1, _SEEDS_TRIED):
+        before = None
+        while before != shrinker.spec and shrinker.seconds_left:
+            before = shrinker.spec
+            for one in (drop_what_came_too_late, drop_the_beginning, make_steady, drop_faults, drop_operations,
+                        close_gaps, drop_nodes, simplify_faults, simplify_operations):
+                one(shrinker)
 
 
 def drop_what_came_too_late(shrinker: Shrinker) -> None:
     """Faults that struck nobody before the violation, operations that began after it, and the time after it."""
     best = shrinker.best
     spec = best.spec
-    struck = {event.value["fault"] for event in best.events if event.type == FAULT and event.error is None
-              and isinstance(event.value, dict) and "fault" in event.value}
-    faults = [fault for place, fault in enumerate(spec.faults or ()) if place in struck]
+    faults = [fault for place, fault in enumerate(spec.faults or ()) if place in best.struck]
     workload = [operation for operation in spec.workload or () if operation["at_us"] <= best.end_us]
     shrinker.accepts(faults=faults, workload=workload)
-    whole_seconds_us = max(_SECOND_US, -(-best.end_us // _SECOND_US) * _SECOND_US)
-    if best.stopped_at is not None and whole_seconds_us < spec.duration_us:
+    ends_us = [record.get("at_us", 0) + record.get("duration_us", 0) for record in [*faults, *workload]]
+    until_us = best.end_us if best.told_early else max(ends_us, default=0)
+    whole_seconds_us = max(_SECOND_US, -(-until_us // _SECOND_US) * _SECOND_US)
+    if whole_seconds_us < spec.duration_us:
         shrinker.accepts(duration_us=whole_seconds_us)
+
+
+def drop_the_beginning(shrinker: Shrinker) -> None:
+    """All that came between the first topics' creation and some time, and that time."""
+    first = takewhile(lambda operation: operation["f"].startswith("create-"), shrinker.spec.workload or ())
+    from_us = max((operation["at_us"] for operation in first), default=0) + 1
+    for parts in range(_PARTS - 1, 0, -1):
+        by_us = (shrinker.best.end_us - from_us) * parts // _PARTS
+        if by_us > 0 and shrinker.accepts(
+                faults=_without(shrinker.spec.faults, from_us, by_us),
+                workload=_without(shrinker.spec.workload, from_us, by_us)):
+            return
+
+
+def _without(records: list[Record] | None, from_us: int, by_us: int) -> list[Record]:
+    """Nothing that begins in some stretch of time; what comes behind it earlier."""
+    kept: list[Record] = []
+    for record in records or ():
+        if "at_us" not in record:
+            point = record["at_point"]
+            kept.append({**record, "at_point": {**point, "from_us": max(0, point["from_us"] - by_us)}})
+        elif record["at_us"] < from_us:
+            kept.append(record)
+        elif record["at_us"] >= from_us + by_us:
+            kept.append({**record, "at_us": record["at_us"] - by_us})
+    return kept
 
 
 def make_steady(shrinker: Shrinker) -> None:
@@ -54,7 +84,9 @@ def make_steady(shrinker: Shrinker) -> None:
 
 def drop_faults(shrinker: Shrinker) -> None:
     """As many as can go."""
-    minimise(shrinker.spec.faults or (), lambda faults: shrinker.accepts(faults=faults))
+    minimise(
+        shrinker.spec.faults or (),
+        lambda lists: shrinker.first_accepted({"faults": faults} for faults in lists))
 
 
 def drop_operations(shrinker: Shrinker) -> None:
@@ -63,7 +95,11 @@ def drop_operations(shrinker: Shrinker) -> None:
         for value in sorted({operation[field] for operation in shrinker.spec.workload or () if field in operation}):
             rest = [operation for operation in shrinker.spec.workload or () if operation.get(field) != value]
             shrinker.accepts(workload=rest)
-    minimise(shrinker.spec.workload or (), lambda workload: shrinker.accepts(workload=workload))
+    minimise(
+        shrinker.spec.workload or (),
+        lambda lists: shrinker.first_accepted({"workload": workload} for workload in lists))
+
+
 
 
 def close_gaps(shrinker: Shrinker) -> None:

@@ -1,23 +1,25 @@
 """The shrinker: tries smaller specs by running them, and keeps each that still breaks the rule.
 
-A smaller spec may break the rule only with other draws (what was taken out has moved every later draw along), so each
-is run with a few seeds; faults and operations are fixed, a seed decides about latencies, time-outs and choices only.
+A smaller spec may break the rule only with other draws (what was taken out has moved every later draw along), so in
+the end each is run with a few seeds. Faults and operations are fixed: a seed decides about latencies, time-outs and
+choices only.
 """
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from fencepost.harness.run import RunResult, run
-from fencepost.harness.spec import RunSpec, check_spec
-from fencepost.histories.errors import FencepostError, InputError
+from fencepost.harness.run import RunResult
+from fencepost.harness.shrinking.trials import Failure, Trial, Trials, attempt
+from fencepost.harness.spec import RunSpec
+from fencepost.histories.errors import FencepostError
 from fencepost.nemesis.faults import fault_from_data, without_dangling
 from fencepost.nemesis.fields import FaultError
 
-#: Each smaller spec is tried with so many seeds, beginning with the one that failed last.
-SEEDS_TRIED = 3
+#: A rule that is told at once may be broken so much later than in the best run.
+_LATER_US = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +41,22 @@ def size_of(spec: RunSpec) -> Size:
 
 @dataclass(slots=True)
 class Shrinker:
-    """The search's state. best: the smallest run that still breaks the rule, with its whole history up to there.
+    """The search's state. best: the smallest failure found.
 
-    began, budget_seconds: wall-clock time; when it is over, nothing more is tried. runs: how many were made.
+    began, budget_seconds: wall-clock time; when it is over, nothing more is tried. runs: how many were looked at.
+    first_seed, seeds: with so many a spec is tried, from this one on; the one that failed last comes first.
     """
 
     rule: str
-    best: RunResult
+    best: Failure
     budget_seconds: float
     progress: Callable[["Shrinker"], None]
     before: Size
+    trials: Trials
     began: float = field(default_factory=time.monotonic)
     runs: int = 1
+    first_seed: int = 0
+    seeds: int = 1
     _tried: set[str] = field(default_factory=set)
 
     @property
@@ -70,42 +76,53 @@ class Shrinker:
 
     def accepts(self, **changes: Any) -> bool:
         """Whether the best spec, so changed, still breaks the rule; then it is the best."""
-        try:
-            if changes.get("faults"):
-                changes["faults"] = _readable(changes["faults"])
-        except FaultError:
-            return False
-        candidate = replace(self.best.spec, **changes)
-        key = json.dumps(replace(candidate, seed=0).to_data(), sort_keys=True)
-        if key in self._tried:
-            return False
-        self._tried.add(key)
-        for offset in range(SEEDS_TRIED):
-            if not self.seconds_left:
-                return False
+        return self.first_accepted([changes]) is not None
+
+    def first_accepted(self, candidates: Iterable[dict[str, Any]]) -> int | None:
+        """The number of the first of several changes of the best spec with which it still breaks the rule; that is the
+        best then. None if there is none."""
+        numbers: list[int] = []
+        outcomes = self.trials.run(self._untried(candidates, numbers))
+        for place, failure in enumerate(outcomes):
             self.runs += 1
-            result = broken_by(replace(candidate, seed=self.best.spec.seed + offset), self.rule)
             self.progress(self)
-            if result is not None:
-                self.best = result
-                return True
-        return False
+            if failure is not None:
+                self.best = failure
+                return numbers[place]
+        return None
+
+    def _untried(self, candidates: Iterable[dict[str, Any]], numbers: list[int]) -> Iterator[Trial]:
+        """The trials that were not made before, while there is time; `numbers` tells of which candidate each is."""
+        best = self.best
+        until_us = best.end_us + best.end_us // 4 + _LATER_US if best.told_early else None
+        for number, changes in enumerate(candidates):
+            candidate = _changed(best.spec, changes)
+            if candidate is None:
+                continue
+            others = [seed for seed in range(self.first_seed, self.first_seed + self.seeds) if seed != best.spec.seed]
+            for seed in [best.spec.seed, *others][:self.seeds]:
+                if not self.seconds_left:
+                    return
+                trial = Trial(replace(candidate, seed=seed), self.rule, until_us)
+                key = json.dumps(trial.spec.to_data(), sort_keys=True)
+                if key not in self._tried:
+                    self._tried.add(key)
+                    numbers.append(number)
+                    yield trial
+
+
+def _changed(spec: RunSpec, changes: dict[str, Any]) -> RunSpec | None:
+    """The spec, so changed; None where the faults that are left make no schedule."""
+    try:
+        readable = {"faults": _readable(changes["faults"])} if "faults" in changes else {}
+    except FaultError:
+        return None
+    return replace(spec, **{**changes, **readable})
 
 
 def _readable(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A schedule of which parts were taken out, without what refers to them. Raises FaultError."""
     return [fault.to_data() for fault in without_dangling(fault_from_data(fault, "shrinking") for fault in faults)]
-
-
-def broken_by(spec: RunSpec, rule: str) -> RunResult | None:
-    """The run of the spec up to where it breaks the rule, or None if it does not (or cannot be run at all)."""
-    try:
-        check_spec(spec, spec.name)
-        result = run(spec, until_rules=(rule,))
-    except InputError:
-        return None
-    broken = any(violation.rule == rule for one in result.results for violation in one.violations)
-    return result if broken and result.crash is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +145,13 @@ class Shrunk:
             "after": asdict(self.after)}
 
 
-def begin(spec: RunSpec, rule: str, budget_seconds: float, progress: Callable[[Shrinker], None]) -> Shrinker:
+def begin(
+    spec: RunSpec, rule: str, budget_seconds: float, progress: Callable[[Shrinker], None], trials: Trials
+) -> Shrinker:
     """A shrinker for a complete spec. Raises FencepostError if that does not break the rule."""
     numbered = [
         {**fault, "draws": fault.get("draws", place)} for place, fault in enumerate(spec.faults or ())]
-    result = broken_by(replace(spec, faults=numbered), rule)
-    if result is None:
+    failure = attempt(Trial(replace(spec, faults=numbered), rule))
+    if failure is None:
         raise FencepostError(f"{spec.name}: run again it does not break {rule}: `fencepost replay` tells what differs")
-    return Shrinker(rule, result, budget_seconds, progress, size_of(result.spec))
+    return Shrinker(rule, failure, budget_seconds, progress, size_of(failure.spec), trials, first_seed=spec.seed)

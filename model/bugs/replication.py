@@ -106,8 +106,8 @@ BUGS: tuple[KnownBug, ...] = (
         ("ReplicationQuorumSuperset", "LeaderCandidateCompleteness", "NoAckedRecordLost"), (CommittedIsrOnly,)),
     KnownBug(
         "ZK-REASSIGNMENT-END", "zk",
-        "A leader that is told its new replicas at the end of a reassignment forgets the old ones that are still in the "
-        "ISR, and commits without them; a controller that takes over just then may elect one.",
+        "A leader that is told its new replicas at the end of a reassignment forgets the old ones that are still in "
+        "the ISR, and commits without them; a controller that takes over just then may elect one.",
         "KafkaController.onPartitionReassignment (B3 to B6) and Partition.maybeIncrementLeaderHW of 3.9, by reading",
         ("LeaderCandidateCompleteness", "StrongIsr", "WeakIsr"), (ForgetsLeavingReplicas,)),
 )
