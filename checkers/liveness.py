@@ -1,28 +1,32 @@
-"""Liveness: once every fault has ended, the cluster recovers within the quiet phase.
+"""Liveness: once the faults have ended, the cluster recovers within the quiet phase.
 
-Judged at `quiet-end`, the run's last moment, which comes at least `quiet_us` after `heal`:
+Judged at `quiet-end`, the run's last moment, which comes at least `quiet_us` after `heal`. Faults may remain: then this
+is about the core, the nodes that they do not hold, and what cannot be without the others is excused
+(`fencepost.checkers.outside`).
 
 - *EventuallyLeaderElected*: all voters agree on the epoch of the quorum and on its leader, which leads.
 - *ControllerAvailability*: that leader's controller is active in that epoch. Example: an exception makes the controller
   renounce, its replica leads on, and nobody controls the cluster (KAFKA-13104).
 - *EventuallyMetadataConverges*: every controller and broker has applied what was committed, and has that image.
 - *EventuallyUnfenced*: every broker runs, under the broker epoch that is registered, unfenced.
-- *IsrEventuallyConverges*: every partition has a leader, and all its replicas are in its ISR. Example: a leader gives
-  up an ISR change after a refusal by a deposed controller, and never asks again (KAFKA-14154).
+- *IsrEventuallyConverges*: every partition has a leader, and its replicas of the core are its ISR. Example: a leader
+  gives up an ISR change after a refusal by a deposed controller, and never asks again (KAFKA-14154).
 - *EventuallyWriteAcked*: of the acks=all produces in the second half of the quiet phase and later, each partition has
   one that succeeded.
 - *CommitEventuallyReadable* and *EventuallyReadable*: the final reads of groups' offsets and of partitions succeed.
 
 A request that is refused for a reason that time does not mend (authorisation, a deleted topic) counts as answered. A
 client that is told once that it asked the wrong broker, or over a connection that is dead, has learnt better, which
-proves nothing; told again, it counts.
+proves nothing; told again, it counts. Nor does what is still open at the end, before its client's time-out, or what
+began before the topic was there.
 Without a heal no liveness is demanded; a history that stops before `quiet-end` says nothing.
 """
 
 from bisect import bisect_right
 from typing import Any
 
-from fencepost.checkers.metadata_view import Changes, MetadataView
+from fencepost.checkers.metadata_view import Changes, MetadataView, PartitionState
+from fencepost.checkers.outside import OUTSIDE, Outside
 from fencepost.checkers.verdict import NOT_APPLICABLE, Findings, Result, seconds
 from fencepost.histories.event import COMPLETIONS, INVOKE, OK, Event
 
@@ -54,31 +58,37 @@ _WORDS = {
 class Attempts:
     """The late operations of one name on one key.
 
-    answered: one succeeded. open, failed: how many have no answer, and one that proves something. told: which client
-    has learnt which of the `STALE`. error, event: the last failure.
+    answered: one succeeded. open: process -> when its one began that has no answer. failed: when those began that have
+    an answer that proves something. told: which client has learnt which of the `STALE`. error, event: the last failure.
     """
 
     __slots__ = ("answered", "error", "event", "failed", "open", "told")
 
     def __init__(self) -> None:
         self.answered = False
-        self.open = 0
-        self.failed = 0
+        self.open: dict[int, int] = {}
+        self.failed: list[int] = []
         self.told: dict[tuple[int, str], bool] = {}
         self.error: str | None = None
         self.event = 0
 
     def complete(self, event: Event, client: int) -> None:
         """Take a completion."""
-        self.open -= 1
+        assert event.process is not None
+        began_us = self.open.pop(event.process)
         error = event.error or ""
         if event.type == OK or error.endswith(FINAL_ERRORS):
             self.answered = True
         elif error in STALE and (client, error) not in self.told:
             self.told[client, error] = True
         else:
-            self.failed += 1
+            self.failed.append(began_us)
             self.error, self.event = error, event.index
+
+    def proving(self, created_us: int, until_us: int) -> tuple[int, int]:
+        """How many failed, and how many hang since `until_us` or earlier, of those that began since the creation."""
+        failed = sum(began_us >= created_us for began_us in self.failed)
+        return failed, sum(created_us <= began_us <= until_us for began_us in self.open.values())
 
 
 class Liveness(Findings):
@@ -87,12 +97,13 @@ class Liveness(Findings):
     name = "liveness"
     consumes = frozenset({
         "heal", "quiet-end", "metadata-applied", "controller-claimed", "controller-renounced", "node-started",
-        "node-stopped", "produce", "final-offsets", "final-read",
+        "node-stopped", "produce", "final-offsets", "final-read", "produce-answered", "delete-topic",
     })
 
     def __init__(self, header: dict[str, Any]) -> None:
         super().__init__(header)
         self._voters: tuple[int, ...] = tuple(header.get("voters") or header.get("controllers") or ())
+        self._api_timeout_us = int(header.get("api_timeout_us", 0))
         #: A client's process ids differ by this many.
         self._clients = max(1, len(header.get("clients") or ()))
         self._brokers: tuple[int, ...] = tuple(header.get("brokers") or ())
@@ -100,10 +111,13 @@ class Liveness(Findings):
         self._images = AppliedImages()
         #: broker or partition -> event of its last committed change
         self._changed: dict[int | str, int] = {}
+        #: partition -> when it was first seen
+        self._created_us: dict[str, int] = {}
         #: node -> (epoch that its controller claimed and did not renounce, event); the last that it ever claimed
         self._active: dict[int, tuple[int, int]] = {}
         self._claims: dict[int, tuple[int, int]] = {}
         self._heal: Event | None = None
+        self._outside = Outside()
         self._late_us = 0
         self._ended = False
         #: process -> its open late operation; (operation, key) -> attempts
@@ -118,9 +132,12 @@ class Liveness(Findings):
             self._on_applied(event)
         elif event.f == "heal":
             self._heal = event
+            self._outside.note_heal(event)
             self._late_us = event.time_us + int((event.value or {}).get("quiet_us", 0)) // 2
         elif event.f == "quiet-end":
             self._on_end(event)
+        elif event.f == "produce-answered":
+            self._outside.note_append(event)
         elif event.node is None:
             return
         elif event.f == "controller-claimed":
@@ -136,7 +153,9 @@ class Liveness(Findings):
             self.note_changes(event, changes)
 
     def note_changes(self, event: Event, changes: Changes) -> None:
-        """Remember what has changed last."""
+        """Remember what has changed last, and what there was not before."""
+        for change in changes.partitions:
+            self._created_us.setdefault(change.partition, event.time_us)
         self._changed.update((change.partition, event.index) for change in changes.partitions)
         self._changed.update((change.broker, event.index) for change in changes.brokers)
 
@@ -153,13 +172,15 @@ class Liveness(Findings):
     def _on_operation(self, event: Event) -> None:
         process = event.process
         assert process is not None
-        if event.type == INVOKE:
+        if event.f == "delete-topic":
+            self._outside.note_deletion(event)
+        elif event.type == INVOKE:
             if self._heal is None or event.time_us < self._late_us or event.key is None:
                 return
             if event.f == "produce" and event.value.get("acks") != -1:
                 return
             attempts = self._attempts.setdefault((event.f, event.key), Attempts())
-            attempts.open += 1
+            attempts.open[process] = event.time_us
             attempts.event = event.index
             self._open[process] = attempts
         elif event.type in COMPLETIONS:
@@ -168,29 +189,54 @@ class Liveness(Findings):
                 completed.complete(event, process % self._clients)
 
     def _check_operations(self, event: Event) -> None:
-        existing = {partition.partition("/")[0] for partition in self._view.partitions}
+        existing = {identity.partition("/")[0]: identity for identity in self._view.partitions}
         for (operation, key), attempts in sorted(self._attempts.items()):
-            failed = attempts.failed + attempts.open
-            if attempts.answered or not failed or (operation != "final-offsets" and key not in existing):
+            identity = existing.get((self._outside.partition_of(key) or "") if operation == "final-offsets" else key)
+            failed, hanging = attempts.proving(
+                self._created_us.get(identity or "", 0), event.time_us - self._api_timeout_us)
+            if attempts.answered or not failed + hanging or (operation != "final-offsets" and identity is None):
                 continue
-            last = "is still open" if attempts.open else f"ended with {attempts.error}"
+            last = "is still open" if hanging else f"ended with {attempts.error}"
+            what = f"None of {failed + hanging} late attempts at the {_WORDS[operation]} {key} succeeded"
+            why = None if identity is None else self._why_not(operation, identity)
+            if why is not None:
+                self.excuse(_RULE_OF_OPERATION[operation], OUTSIDE, f"{what}: {why}", event, (attempts.event,))
+                continue
             self.violate(
                 _RULE_OF_OPERATION[operation],
-                f"None of {failed} late attempts at the {_WORDS[operation]} {key} succeeded, although all "
-                f"faults had ended at {self._healed_at}; the last one {last}.", event, (attempts.event,), key=key)
+                f"{what}, although {self._healed}; the last one {last}.", event, (attempts.event,), key=key)
+
+    def _why_not(self, operation: str, identity: str) -> str | None:
+        """Why an operation on a partition cannot succeed without the nodes outside of the core, or None."""
+        state = self._view.partitions[identity]
+        why = self._why_without_leader(identity, state)
+        if why is None and operation == "produce":
+            return self._outside.why_too_few(state, topic_of(identity), self._view)
+        return why
+
+    def _why_without_leader(self, identity: str, state: PartitionState) -> str | None:
+        """Why nobody can lead a partition without the nodes outside of the core, or None."""
+        return self._outside.why_without_leader(state)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 
     @property
-    def _healed_at(self) -> str:
-        return "the start" if self._heal is None else seconds(self._heal.time_us)
+    def _healed(self) -> str:
+        """That, and when, the faults had ended."""
+        when = "the start" if self._heal is None else seconds(self._heal.time_us)
+        if self._outside.nodes:
+            return f"all faults but those that hold {sorted(self._outside.nodes)} had ended at {when}"
+        return f"all faults had ended at {when}"
 
     def _on_end(self, event: Event) -> None:
         heal = self._heal
         if heal is None or event.time_us < heal.time_us + int((heal.value or {}).get("quiet_us", 0)):
             return
         self._ended = True
-        states: dict[int, dict[str, Any]] = {int(node): state for node, state in event.value["nodes"].items()}
+        nodes = event.value["nodes"]
+        states: dict[int, dict[str, Any]] = {node: nodes[str(node)] for node in self._outside.within(map(int, nodes))}
+        self._voters = tuple(self._outside.within(self._voters))
+        self._brokers = tuple(self._outside.within(self._brokers))
         # Brokers may have been added since the header was written.
         self._brokers += tuple(
             node for node, state in sorted(states.items())
@@ -258,8 +304,15 @@ class Liveness(Findings):
             name, isr = identity.partition("/")[0], list(partition.isr)
             others = (self._changed.get(identity, event.index),)
             missing = [replica for replica in partition.replicas if replica in running and replica not in isr]
-            if partition.leader < 0:
+            lost = sorted(self._outside.nodes.intersection((*isr, partition.leader)))
+            why = self._why_without_leader(identity, partition)
+            if why is not None and (partition.leader < 0 or partition.leader in lost):
+                self.excuse(ISR, OUTSIDE, f"partition {name} has no leader: {why}", event, others)
+            elif partition.leader < 0:
                 self._late(ISR, f"partition {name} has no leader (ISR {isr})", event, None, others, name)
+            elif lost:
+                self._late(ISR, f"partition {name} still has {lost} for its leader ({partition.leader}) or in its ISR "
+                           f"{isr}", event, None, others, name)
             elif missing:
                 self._late(ISR, f"the ISR of partition {name} is {isr}, without the running replicas {missing}", event,
                            None, others, name)
@@ -269,8 +322,13 @@ class Liveness(Findings):
         key: str | None = None,
     ) -> None:
         self.violate(
-            rule, f"At {seconds(event.time_us)}, at the end of the quiet phase that began when all faults ended at "
-            f"{self._healed_at}, {what}.", event, others, node, key)
+            rule, f"At {seconds(event.time_us)}, at the end of the quiet phase, when {self._healed}, {what}.",
+            event, others, node, key)
+
+
+def topic_of(identity: str) -> str:
+    """orders-0/orders@1f -> orders"""
+    return identity.partition("/")[0].rpartition("-")[0]
 
 
 class AppliedImages:

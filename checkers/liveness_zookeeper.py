@@ -9,8 +9,9 @@
 
 from typing import Any
 
-from fencepost.checkers.liveness import CONTROLLER, GRACE_US, LEADER_ELECTED, METADATA, Liveness
-from fencepost.checkers.metadata_view import Changes
+from fencepost.checkers.liveness import CONTROLLER, GRACE_US, LEADER_ELECTED, METADATA, Liveness, topic_of
+from fencepost.checkers.metadata_view import Changes, PartitionState
+from fencepost.checkers.outside import OUTSIDE
 from fencepost.histories.event import Event
 
 REGISTERED = "LiveBrokerEventuallyRegistered"
@@ -31,7 +32,8 @@ class ZkLiveness(Liveness):
         self._changed_us.update((change.partition, event.time_us) for change in changes.partitions)
 
     def _check_quorum(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
-        peers = {server: states.get(server, {}).get("zookeeper") or {} for server in self._servers}
+        servers = self._outside.within(self._servers)
+        peers = {server: states.get(server, {}).get("zookeeper") or {} for server in servers}
         leaders = [server for server, peer in peers.items() if peer.get("state") == "leading"]
         epoch = peers[leaders[0]].get("current_epoch") if len(leaders) == 1 else None
         astray = [
@@ -63,10 +65,22 @@ class ZkLiveness(Liveness):
                 wanted = (partition.leader, partition.leader_epoch, partition.partition_epoch, list(partition.isr))
                 told = cache["partitions"].get(identity) or {}
                 known = (told.get("leader"), told.get("leader_epoch"), told.get("partition_epoch"), told.get("isr"))
-                if known != wanted:
+                why = None if told else self._why_not_deleted(identity, partition)
+                if why is not None:
+                    self.excuse(METADATA, OUTSIDE, f"broker {broker} does not know {identity.partition('/')[0]}: {why}",
+                                event)
+                elif known != wanted:
                     self._late(METADATA, f"broker {broker} was told {known} of {identity.partition('/')[0]} (leader, "
                                f"leader epoch, partition epoch, ISR), which has been {wanted} for long", event, broker,
                                (self._changed.get(identity, event.index),), identity.partition("/")[0])
+
+    def _why_not_deleted(self, identity: str, partition: PartitionState) -> str | None:
+        """Why the topic, which was to be deleted, is still there, or None."""
+        return self._outside.why_not_deleted(partition, topic_of(identity), self._created_us.get(identity, 0))
+
+    def _why_without_leader(self, identity: str, state: PartitionState) -> str | None:
+        """As elsewhere; a topic that is being deleted has no leaders."""
+        return super()._why_without_leader(identity, state) or self._why_not_deleted(identity, state)
 
     def _check_brokers(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
         for broker in self._brokers:

@@ -128,5 +128,6 @@ class Execution:
             "mode": spec.mode, "seed": spec.seed, "profile": spec.profile, **self.cluster.header(),
             "properties": config.properties, "topic_config": spec.topic_config,
             "consumer_config": config.consumer_properties, "excuses": spec.excuses,
+            "api_timeout_us": config.client.default_api_timeout_us,
             **({"zookeeper_properties": config.zookeeper_properties} if spec.mode == "zk" else {}),
         }

@@ -97,7 +97,7 @@ class Explainer:
         value = fault.value if isinstance(fault.value, dict) else {}
         nodes = list(dict.fromkeys(self._nodes(fault)))
         end_us = min(fault.time_us + int(value.get("duration_us", 0)), self._heal_us)
-        span = f"from {seconds(fault.time_us)} to {seconds(end_us)}"
+        span = f"from {seconds(fault.time_us)} " + ("on" if value.get("remains") else f"to {seconds(end_us)}")
         if fault.f in _PROCESS_FAULTS and nodes:
             back = "node-resumed" if fault.f == "pause" else "node-started"
             ups = [time_us for time_us in self._ups.get((nodes[0], back), ()) if time_us > fault.time_us]

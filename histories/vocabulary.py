@@ -453,7 +453,8 @@ FAULT_EVENTS: dict[str, str] = {
         "A fault was injected: f is the fault's kind, value {fault: index in the schedule, nodes: [...], ...}."
     ),
     "heal": (
-        "f is `heal`: every fault ended here; value {quiet_us: the time within which liveness is demanded}."
+        "f is `heal`: every fault ended here but those that remain; value {quiet_us: the time within which liveness is "
+        "demanded, outside: [the nodes that such faults hold; left out where there are none]}."
     ),
     "quiet-end": (
         "f is `quiet-end`: the run's last moment; value is the final state of every node: {nodes: {id: {...}}}."

@@ -1,6 +1,6 @@
 """The simulated cluster: what a run drives and the nemesis strikes, whichever way its metadata is kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, Protocol
 
@@ -175,9 +175,9 @@ class SimulatedCluster(DiskFaults):
         """Put the wall clock of the node's host forward or (a negative number) back."""
         self.node(node_id).wall_offset_us += by_us
 
-    def heal_network(self) -> None:
-        """Take back every cut, loss, delay and hold."""
-        self.network.heal()
+    def heal_network(self, isolated: Sequence[int] = ()) -> None:
+        """Take back every cut, loss, delay and hold, but for the cuts around isolated nodes."""
+        self.network.heal(isolated)
 
     def add_broker(self) -> int:
         """Start a broker that was not there before, on an empty disk, and return its id. Clients hear of it by the

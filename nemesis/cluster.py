@@ -153,5 +153,5 @@ class Cluster(Protocol):
     def move_clock(self, node_id: int, by_us: int) -> None:
         """Put the host's wall clock forward or (a negative number) back; monotonic time does not jump."""
 
-    def heal_network(self) -> None:
-        """Take back every cut, loss, delay and hold."""
+    def heal_network(self, isolated: Sequence[int] = ()) -> None:
+        """Take back every cut, loss, delay and hold, but for the cuts around isolated nodes."""

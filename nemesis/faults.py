@@ -9,6 +9,9 @@ whole microseconds.
 struck count). A `name` lets later faults refer to the node that this one strikes; no two faults have the same one.
 `draws` is the number of the stream from which the fault's own choices are drawn, its place in the schedule if left out.
 
+A fault that `remains` has no duration: it outlasts the heal, to the end of the run. It strikes a server only if a
+majority of its role is left; what is demanded of the quiet phase is demanded of all others.
+
 What else a fault needs or may have is said by its kind, and nothing beyond that is accepted.
 """
 
@@ -75,6 +78,7 @@ class Fault:
     loss_per_mille: int | None = None
     offset_us: int | None = None
     rate_ppm: int | None = None
+    remains: bool | None = None
     draws: int | None = None
 
     @property
@@ -135,8 +139,10 @@ def fault_from_data(data: Any, where: str) -> Fault:
     name = data.get("name")
     if name is not None and not isinstance(name, str):
         raise FaultError(f"{where}: name is a text, not {name!r:.60}")
+    if "remains" in data and data.get("duration_us", 0) != 0:
+        raise FaultError(f"{where}: duration_us and remains contradict each other; leave one of them out")
     return Fault(
-        data["kind"], DURATION.read(data.get("duration_us"), "duration_us", where),
+        data["kind"], DURATION.read(data.get("duration_us", 0 if "remains" in data else None), "duration_us", where),
         AT.read(data["at_us"], "at_us", where) if "at_us" in data else None,
         _trigger(data["at_point"], where) if "at_point" in data else None, _target(data, where), name=name,
         draws=DRAWS.read(data["draws"], "draws", where) if "draws" in data else None, **_own_fields(data, where))

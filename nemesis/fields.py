@@ -107,4 +107,7 @@ FIELDS: dict[str, Field] = {
         "a whole number from -900000 to 10000000, not 0",
         lambda value: _whole(value, -900_000, 10_000_000) and value != 0,
         "by how many millionths the wall clock runs too fast or (negative) too slow", (500, -500, 500_000, -500_000)),
+    "remains": Field(
+        "true", lambda value: value is True, "it outlasts the heal, and has no `duration_us`: the quiet phase is about "
+        "all other nodes", (True,)),
 }

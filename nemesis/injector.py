@@ -3,9 +3,13 @@ first.
 
 What a fault does is its kind's business (`fencepost.nemesis.kinds`). A fault that finds no target, or a process that is
 already down, is recorded as skipped.
+
+A fault that remains outlasts the heal: its node stays outside, and liveness is demanded of the core, which is everybody
+else. The core always has a majority of the controllers, the brokers and the ZooKeeper servers.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from fencepost.nemesis.cluster import Cluster
 from fencepost.nemesis.faults import Fault
@@ -41,16 +45,37 @@ class Injector:
             self._cluster.on_point(self._on_point)
 
     def heal(self, quiet_us: int) -> None:
-        """End every fault; liveness is demanded within `quiet_us`."""
+        """End every fault but those that remain; liveness is demanded of the core within `quiet_us`."""
         self._healed = True
         self._cluster.on_point(None)
         for index in sorted(self._active, key=lambda index: KINDS[self._faults[index].kind].heal_rank):
-            self._undo(index)
-        self._cluster.heal_network()
+            if not self._faults[index].remains:
+                self._undo(index)
+        self._cluster.heal_network([strike.target for strike in self._active.values() if strike.links])
+        outside = self._outside()
         for node in (*servers(self._cluster), *self._cluster.client_ids):
-            self._cluster.resume(node)
-            self._cluster.start_node(node)
-        self._cluster.recorder.fault(self._cluster.now_us, "heal", None, {"quiet_us": quiet_us})
+            if node not in outside:
+                self._cluster.resume(node)
+                self._cluster.start_node(node)
+        for strike in self._active.values():
+            KINDS[strike.fault.kind].hold_on(strike)
+        value: dict[str, Any] = {"quiet_us": quiet_us, **({"outside": outside} if outside else {})}
+        self._cluster.recorder.fault(self._cluster.now_us, "heal", None, value)
+
+    def _outside(self) -> list[int]:
+        """The nodes that a fault at work will not let go."""
+        return sorted({strike.target for strike in self._active.values() if strike.fault.remains})
+
+    def _must_stay(self, node: int) -> str | None:
+        """Why a node cannot be left outside, or None."""
+        if node not in servers(self._cluster):
+            return "only servers can be left outside of the core"
+        outside = {*self._outside(), node}
+        for name in ("controllers", "brokers", "zookeepers"):
+            group = getattr(self._cluster, name)
+            if node in group and 2 * len(outside.intersection(group)) >= len(group):
+                return f"a majority of the {name} is to be left"
+        return None
 
     def _on_point(self, point: str, node: int) -> None:
         waiting = self._waiting.get(point)
@@ -83,10 +108,15 @@ class Injector:
             if strike.node is None:
                 strike.skip("no node fits the target")
                 return
+        why = self._must_stay(strike.target) if fault.remains else None
+        if why is not None:
+            strike.skip(why)
+            return
         kind.strike(strike)
         if strike.struck and kind.lasts:
             self._active[index] = strike
-            self._cluster.schedule(fault.duration_us, self._undo, index)
+            if not fault.remains:
+                self._cluster.schedule(fault.duration_us, self._undo, index)
 
     def _undo(self, index: int) -> None:
         strike = self._active.pop(index, None)

@@ -3,6 +3,8 @@
 `core` is what `drawing` draws. `all`, the default, leaves half of the seeds as they are, and adds to each of the others
 episodes of the kinds that the core does not have, drawn from a stream of their own: each of these kinds is off with
 even odds (swarm testing, as in `drawing`). A list of kinds gives schedules of these kinds only.
+
+In one seed of five of `all` a fault remains after the heal: the quiet phase is about all other nodes.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +19,8 @@ from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.targets import Draws
 
 CORE, ALL = "core", "all"
+#: Kinds that can outlast the heal.
+REMAINING = tuple(kind.name for kind in KINDS.values() if "remains" in kind.may)
 
 
 def selected_kinds(selection: str, mode: str) -> tuple[str, ...]:
@@ -49,6 +53,8 @@ def draw_schedule(streams: Callable[[str], Draws], rhythm: Rhythm, selection: st
             kinds = tuple(kind for kind in beyond if draws.chance(1, 2)) or (draws.choice(beyond),)
         if selection != ALL or draws.chance(1, 2):
             more = _draw_more(draws, rhythm.in_order(), kinds)
+    if selection == ALL:
+        more += _draw_remaining(streams("remaining faults"), rhythm)
     return in_order([replace(fault, draws=place) for place, fault in enumerate([*drawn, *more])])
 
 
@@ -69,6 +75,18 @@ def _draw_more(draws: Draws, rhythm: Rhythm, kinds: Sequence[str]) -> list[Fault
     for _ in range(draws.weighted(((1, 2), (2, 3), (4, 3), (7, 2)))):
         drawing.episode(draws.between(rhythm.begin_us, rhythm.end_us))
     return in_order(drawing.faults)
+
+
+def _draw_remaining(draws: Draws, rhythm: Rhythm) -> list[Fault]:
+    """Mostly nothing; else what takes a server, or one of each role, away for good."""
+    if not draws.chance(1, 5):
+        return []
+    roles = draws.choice((("broker",), ("quorum",), ("broker", "quorum")))
+    names = {"broker": "broker", "quorum": rhythm.quorum.removesuffix("s")}
+    return [
+        Fault(draws.choice(REMAINING), 0, draws.between(rhythm.begin_us, rhythm.end_us - 1), None,
+              {"role": names[role]}, remains=True)
+        for role in roles]
 
 
 class Additions(Choices):

@@ -26,8 +26,10 @@ def recovered() -> dict[str, Any]:
     return {"nodes": nodes}
 
 
-def healed(isr: list[int] = REPLICAS, leader: int = 11, fenced: bool = False, **header: Any) -> WrittenHistory:
-    """Three brokers and one partition, voter 1 leads epoch 4; the faults end at 10 s."""
+def healed(
+    isr: list[int] = REPLICAS, leader: int = 11, fenced: bool = False, outside: tuple[int, ...] = (), **header: Any,
+) -> WrittenHistory:
+    """Three brokers and one partition, voter 1 leads epoch 4; the faults end at 10 s but for those that hold nodes."""
     history = WrittenHistory(
         observations=["metadata-applied", "controller-claimed", "controller-renounced"], **header)
     history.observe("controller-claimed", 1, {"next_offset": 10, "epoch_start_offset": 9}, controller_epoch=4)
@@ -42,7 +44,7 @@ def healed(isr: list[int] = REPLICAS, leader: int = 11, fenced: bool = False, **
         "topic_id": "t", "partition": 0, "replicas": REPLICAS, "isr": isr, "adding_replicas": [],
         "removing_replicas": [], "leader": leader, "leader_epoch": 0, "partition_epoch": 0}))
     history.applied(1, 20, "twenty", *records)
-    history.fault("heal", {"quiet_us": QUIET_US}, at_us=10 * SECOND)
+    history.fault("heal", {"quiet_us": QUIET_US, **({"outside": outside} if outside else {})}, at_us=10 * SECOND)
     return history
 
 
@@ -131,6 +133,69 @@ def test_a_deleted_topic_needs_no_isr():
     assert rules(history, state) == []
 
 
+# --- faults that remain -----------------------------------------------------------------------------------------------
+
+
+def reasons(history: WrittenHistory) -> list[tuple[str, str]]:
+    """What was excused, and why."""
+    return sorted((excuse.rule, excuse.reason) for result in history.results() for excuse in result.excused)
+
+
+def without(*nodes: int) -> dict[str, Any]:
+    """A final state in which these nodes are in no good state."""
+    state = recovered()
+    for node in nodes:
+        state["nodes"][str(node)] = {"roles": []}
+    return state
+
+
+def test_of_nodes_outside_of_the_core_nothing_is_demanded():
+    assert rules(healed([11, 12], outside=(3, 13)), without(3, 13)) == []
+    assert rules(healed([11, 12]), without(3, 13)) == ["EventuallyLeaderElected", "EventuallyUnfenced"]
+
+
+@pytest.mark.parametrize(("isr", "leader"), [(REPLICAS, 11), ([13, 11], 13), ([11], 11)])
+def test_the_core_must_do_without_them(isr, leader):
+    assert rules(healed(isr, leader, outside=(13,)), without(13)) == ["IsrEventuallyConverges"]
+
+
+def test_what_only_they_could_lead_has_no_leader():
+    history = healed([13], -1, outside=(13,))
+    history.client("invoke", "final-read", "orders-0", {}, at_us=20 * SECOND)
+    history.client("info", "final-read", "orders-0", {}, error="TIMED_OUT", at_us=20 * SECOND + 1)
+    assert rules(history, without(13)) == []
+    assert reasons(history) == [
+        ("EventuallyReadable", "outside-the-core"), ("IsrEventuallyConverges", "outside-the-core")]
+    history = healed([12], -1, outside=(13,))
+    assert rules(history, without(13)) == ["IsrEventuallyConverges"]
+    assert reasons(history) == []
+
+
+@pytest.mark.parametrize(("minimum", "expected"), [("2", ["EventuallyWriteAcked"]), ("3", [])])
+def test_too_few_for_a_write(minimum, expected):
+    history = healed([11, 12], outside=(13,), properties={"min.insync.replicas": minimum})
+    produce(history, "fail", "NOT_ENOUGH_REPLICAS", 16 * SECOND)
+    assert rules(history, without(13)) == expected
+    assert bool(reasons(history)) != bool(expected)
+
+
+def test_a_groups_offsets_are_where_they_were_written():
+    def read_offsets(written: bool) -> list[str]:
+        history = healed([13], -1, outside=(13,))
+        history.applied(1, 22, "twenty", (20, "TopicRecord", {"name": "__consumer_offsets", "topic_id": "o"}), (
+            21, "PartitionRecord", {
+                "topic_id": "o", "partition": 2, "replicas": [13], "isr": [13], "adding_replicas": [],
+                "removing_replicas": [], "leader": -1, "leader_epoch": 0, "partition_epoch": 0}))
+        if written:
+            history.observe("produce-answered", 13, {"records": ["billing/orders-0=7(m g1)"], "acks": -1},
+                            key="__consumer_offsets-2", at_us=11 * SECOND, leader_epoch=0)
+        history.client("invoke", "final-offsets", "billing", {}, at_us=20 * SECOND)
+        history.client("info", "final-offsets", "billing", {}, error="TIMED_OUT", at_us=20 * SECOND + 1)
+        return rules(history, without(13))
+    assert read_offsets(True) == []
+    assert read_offsets(False) == ["CommitEventuallyReadable"]
+
+
 # --- operations -------------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +237,24 @@ def test_a_client_may_learn_both():
     for error in ("DISCONNECTED", "NOT_LEADER_OR_FOLLOWER"):
         produce(history, "info", error, 16 * SECOND)
     assert rules(history) == []
+
+
+def test_what_began_before_the_topic_was_there_proves_nothing():
+    history = healed()
+    history.client("invoke", "produce", "clicks-0", {"records": ["p0-1"], "acks": -1}, at_us=16 * SECOND)
+    history.applied(1, 22, "twenty", (20, "TopicRecord", {"name": "clicks", "topic_id": "c"}), (21, "PartitionRecord", {
+        "topic_id": "c", "partition": 0, "replicas": REPLICAS, "isr": REPLICAS, "adding_replicas": [],
+        "removing_replicas": [], "leader": 11, "leader_epoch": 0, "partition_epoch": 0}))
+    history.client("fail", "produce", "clicks-0", {"records": ["p0-1"], "acks": -1}, error="NEVER_SENT",
+                   at_us=18 * SECOND)
+    assert rules(history) == []
+
+
+@pytest.mark.parametrize(("at_us", "expected"), [(19 * SECOND, ["EventuallyReadable"]), (20 * SECOND, [])])
+def test_what_hangs_proves_something_after_the_time_out(at_us, expected):
+    history = healed(api_timeout_us=SECOND * 3 // 2)
+    history.client("invoke", "final-read", "orders-0", {}, at_us=at_us)
+    assert rules(history) == expected
 
 
 def test_a_write_that_succeeded_in_the_end():

@@ -1,6 +1,7 @@
 """Liveness and registration of ZooKeeper mode, told as histories written by hand."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from fencepost.checkers.recovery import build
 from fencepost.checkers.verdict import Result
 from fencepost.checkers.zk_registration import ZkRegistration
-from fencepost.histories.event import FAULT, OBSERVE, Event
+from fencepost.histories.event import FAULT, OBSERVE, OK, Event
 
 HEADER: dict[str, Any] = {
     "mode": "zk", "brokers": [1, 2], "zookeepers": [201, 202], "clients": [1001], "controllers": []}
@@ -28,12 +29,15 @@ def final_state() -> dict[int, Any]:
         202: {"zookeeper": {"state": "following", "current_epoch": 4}}}
 
 
-def judge(change: Any = None) -> Result:
-    """The verdict on a run that ends in the final state after `change` was made to it."""
+def judge(
+    change: Any = None, outside: Sequence[int] = (), asked: Event | None = None, state: Any = PARTITION
+) -> Result:
+    """The verdict on a run that ends in the final state after `change` was made to it. outside: who is not healed.
+    asked: one more event. state: of the partition, as committed."""
     states = copy.deepcopy(final_state())
     if change is not None:
         change(states)
-    partition = {"topic_id": "orders@1", "partition": 0, "replicas": [1, 2], **PARTITION}
+    partition = {"topic_id": "orders@1", "partition": 0, "replicas": [1, 2], **state}
     records = [
         [1000, "RegisterBrokerRecord", {"broker_id": 1, "broker_epoch": 1, "incarnation_id": "1-a", "fenced": False}],
         [2000, "RegisterBrokerRecord", {"broker_id": 2, "broker_epoch": 2, "incarnation_id": "2-a", "fenced": False}],
@@ -42,16 +46,29 @@ def judge(change: Any = None) -> Result:
     events = [
         Event(0, 1_000_000, OBSERVE, "controller-claimed", node=1, value={}, epochs={"controller_epoch": 5}),
         Event(1, 2_000_000, OBSERVE, "metadata-applied", node=201, value=applied, epochs={"leader_epoch": 4}),
-        Event(2, 30_000_000, FAULT, "heal", value={"quiet_us": 20_000_000}),
+        Event(2, 30_000_000, FAULT, "heal", value={"quiet_us": 20_000_000, "outside": list(outside)}),
         Event(3, END_US, FAULT, "quiet-end", value={"nodes": {str(node): state for node, state in states.items()}})]
     (checker,) = build(HEADER)
-    for event in events:
+    for event in sorted([*events, *([asked] if asked is not None else [])], key=lambda event: event.time_us):
         checker.feed(event)
     return checker.finish()
 
 
 def test_a_recovered_cluster_is_valid() -> None:
     assert judge().verdict == "valid"
+
+
+@pytest.mark.parametrize(("outside", "asked_us", "expected"), [
+    ([2], 40_000_000, []), ([2], 1_000_000, ["EventuallyMetadataConverges"]),
+    ([202], 40_000_000, ["EventuallyMetadataConverges"])])
+def test_a_topic_is_not_deleted_without_its_replicas(outside: list[int], asked_us: int, expected: list[str]) -> None:
+    def forget(states: dict[int, Any]) -> None:
+        states[1]["broker"]["cache"]["partitions"].clear()
+        states[2]["broker"]["cache"]["partitions"].clear()
+    asked = Event(9, asked_us, OK, "delete-topic", process=0, key="orders", value={})
+    result = judge(forget, outside, asked, {**PARTITION, "isr": [1]} if outside == [2] else PARTITION)
+    assert sorted({violation.rule for violation in result.violations}) == expected
+    assert ({excuse.reason for excuse in result.excused} == {"outside-the-core"}) == (expected == [])
 
 
 def two_controllers(states: dict[int, Any]) -> None:

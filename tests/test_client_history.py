@@ -7,6 +7,7 @@ import pytest
 from fencepost.harness.execution import Execution
 from fencepost.harness.spec import RunSpec
 from fencepost.histories.event import COMPLETIONS, INFO, INVOKE
+from fencepost.model.cluster import OPERATORS_PROCESS
 
 CLIENTS = 6
 
@@ -52,7 +53,7 @@ def test_an_info_is_a_process_last_word_and_its_client_goes_on_as_the_next(execu
     assert retired
     for process, events in histories.items():
         assert all(event.type != INFO for event in events[:-1])
-        if process >= CLIENTS:
+        if CLIENTS <= process < OPERATORS_PROCESS:
             assert histories[process - CLIENTS][-1].type == INFO
 
 

@@ -1,6 +1,7 @@
 """The nemesis: every kind of fault strikes whom it should, is written down, and is undone."""
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.storylines import STORYLINES
 
 KAFKA = (1, 2, 3, 101, 102, 103)
+EVERYONE = (*KAFKA, *FakeCluster().client_ids)
 RHYTHM = Rhythm(2_000_000, 28_000_000, 200_000, 900_000, 3_000_000, 3_000_000, ("orders-0", "__consumer_offsets-0"))
 
 
@@ -179,6 +181,32 @@ def test_healing_undoes_everything_and_stops_what_is_to_come() -> None:
     assert cluster.recorder.events[-1].value == {"quiet_us": 77}
 
 
+def test_what_remains_outlasts_the_heal() -> None:
+    cluster, injector = inject(
+        {"kind": "isolate", "target": {"role": "node", "id": 1}, "remains": True, "duration_us": 0},
+        {"kind": "pause", "target": {"role": "node", "id": 101}, "remains": True, "duration_us": 0},
+        {"kind": "halves", "at_us": 1_500}, {"kind": "kill", "target": {"role": "node", "id": 3}})
+    cluster.scheduler.run_until(8_000)
+    cluster.resume(101)  # as a restart does
+    injector.heal(77)
+    assert (cluster.paused, cluster.down) == ([101], [])
+    assert set(cluster.cuts) == {(a, b) for a, b in product(EVERYONE, EVERYONE) if a != b and 1 in (a, b)}
+    assert cluster.recorder.events[-1].value == {"quiet_us": 77, "outside": [1, 101]}
+
+
+@pytest.mark.parametrize(("targets", "skipped"), [
+    ((1, 2), [None, "a majority of the brokers is to be left"]), ((1, 1), [None, "node 1 is down already"]),
+    ((101, 1), [None, None]), ((101, 103), [None, "a majority of the controllers is to be left"]),
+    ((1001,), ["only servers can be left outside of the core"]),
+])
+def test_the_core_keeps_a_majority_of_each_role(targets: tuple[int, ...], skipped: list[str | None]) -> None:
+    cluster, _ = inject(*(
+        {"kind": "kill", "target": {"role": "node", "id": node}, "remains": True, "duration_us": 0}
+        for node in targets))
+    cluster.scheduler.run_until(8_000)
+    assert [event.error for event in cluster.recorder.events] == skipped
+
+
 def test_overlapping_pauses_of_one_node_end_with_the_last() -> None:
     target = {"role": "node", "id": 1}
     cluster, _ = inject({"kind": "pause", "target": target}, {"kind": "pause", "target": target, "at_us": 3_000})
@@ -208,6 +236,11 @@ def test_overlapping_pauses_of_one_node_end_with_the_last() -> None:
     ({"kind": "kill", "at_us": 1, "duration_us": 1, "target": {"role": "broker", "id": 1}}, "takes no 'id'"),
     ({"kind": "kill", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "latency_us": 5},
      "kill takes no latency_us"),
+    ({"kind": "kill", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "remains": True},
+     "duration_us and remains contradict each other"),
+    ({"kind": "kill", "at_us": 1, "target": {"role": "broker"}, "remains": False}, "remains is true, not False"),
+    ({"kind": "halves", "at_us": 1, "remains": True}, "halves takes no remains"),
+    ({"kind": "kill", "at_us": 1, "target": {"role": "broker"}}, "duration_us is a whole number"),
     ({"kind": "slow", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "others": "brokers"},
      "slow needs latency_us"),
     ({"kind": "slow", "at_us": 1, "duration_us": 1, "target": {"role": "broker"}, "others": "brokers",

@@ -19,7 +19,7 @@ PLAIN_INTERVAL = 10.0
 #: How many operations are told.
 MAX_OPERATIONS = 15
 #: What of an operation and of a fault is told elsewhere in its line, or says nothing to a reader.
-_TOLD = ("at_us", "client", "f", "kind", "duration_us", "draws", "at_point", "retry", "topics", "configs")
+_TOLD = ("at_us", "client", "f", "kind", "duration_us", "draws", "at_point", "retry", "topics", "configs", "remains")
 
 
 @contextlib.contextmanager
@@ -72,7 +72,8 @@ def print_shrunk(shrunk: Shrunk) -> None:
     out.print(f"  {output.shape_words(spec.mode, spec.shape)}, {count(spec.shape.clients, 'client')}"
               + (", latencies steady" if spec.steady else ""))
     for fault in spec.faults or ():
-        out.print(Text(f"  {_when(fault):>12}  {fault['kind']} for {duration(fault['duration_us'])}  {_rest(fault)}"))
+        length = "to the end" if fault.get("remains") else f"for {duration(fault['duration_us'])}"
+        out.print(Text(f"  {_when(fault):>12}  {fault['kind']} {length}  {_rest(fault)}"))
     operations = spec.workload or []
     for operation in operations[:MAX_OPERATIONS]:
         out.print(Text(f"  {_when(operation):>12}  client {operation['client']}  {operation['f']}  {_rest(operation)}"))

@@ -152,6 +152,8 @@ def _simplify_fault(current: Callable[[], Record], change: Callable[[Record], bo
     while (milder := KINDS[current()["kind"]].milder) is not None:
         if not change(_as_kind(current(), milder)):
             break
+    if "remains" in current():
+        change({**{key: value for key, value in current().items() if key != "remains"}, "duration_us": _SECOND_US})
     for name in _EXTRAS:
         if name in current():
             change({key: value for key, value in current().items() if key != name})

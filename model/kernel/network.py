@@ -13,7 +13,7 @@ Left out: the handshake (the first message carries it) and TLS. A cut that is sh
 not cover its arrival leaves it alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fencepost.model.kernel.randomness import Stream
@@ -234,16 +234,17 @@ class Network:
             if connection.alive and connection.links[TO_SERVER] in ((one, other), (other, one)):
                 self._break(connection)
 
-    def heal(self) -> None:
-        """Take back every cut, loss, delay and hold."""
+    def heal(self, isolated: Sequence[int] = ()) -> None:
+        """Take back every cut, loss, delay and hold, but for the cuts around isolated nodes."""
         for link in sorted(self._holds):
             self._holds[link] = 1
             self.release(*link)
         self.loss.clear()
         self.extra_latency_us.clear()
         for link in sorted(self._cuts):
-            self._cuts[link] = 1
-            self.uncut(*link)
+            if link[0] not in isolated and link[1] not in isolated:
+                self._cuts[link] = 1
+                self.uncut(*link)
 
     def is_cut(self, source: int, destination: int) -> bool:
         """Whether the directed link is cut."""

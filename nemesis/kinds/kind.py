@@ -148,6 +148,9 @@ class Kind:
     def undo(self, strike: Strike) -> None:
         """Take it back, at its end or at the heal."""
 
+    def hold_on(self, strike: Strike) -> None:
+        """It remains after the heal: see to it that it is so still, whatever else has struck since."""
+
 
 #: Every kind that is defined so far, by its name. Use `fencepost.nemesis.kinds.KINDS`, which has all.
 DEFINED: dict[str, Kind] = {}

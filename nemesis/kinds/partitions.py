@@ -64,6 +64,7 @@ class Isolate(LinkKind):
     """
 
     name = "isolate"
+    may = ("remains",)
 
     def links(self, strike: Strike) -> list[Link]:
         """See `LinkKind`."""

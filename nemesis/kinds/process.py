@@ -40,6 +40,7 @@ class Pause(ProcessKind):
     """
 
     name = "pause"
+    may = ("remains",)
     heal_rank = 1
 
     def begin(self, strike: Strike) -> None:
@@ -49,6 +50,10 @@ class Pause(ProcessKind):
     def undo(self, strike: Strike) -> None:
         """It goes on, unless another fault still stops it."""
         thaw(strike)
+
+    def hold_on(self, strike: Strike) -> None:
+        """A process that was started anew since is stopped, too."""
+        strike.cluster.pause(strike.target)
 
 
 def freeze(strike: Strike) -> None:
@@ -88,6 +93,7 @@ class Kill(StopKind):
     """
 
     name = "kill"
+    may = ("remains",)
     milder = "pause"
 
     def begin(self, strike: Strike) -> None:
@@ -104,6 +110,7 @@ class PowerLoss(StopKind):
     """
 
     name = "power-loss"
+    may = ("remains",)
     milder = "kill"
 
     def begin(self, strike: Strike) -> None:

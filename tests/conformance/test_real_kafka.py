@@ -15,8 +15,10 @@ pytest.importorskip("kio", reason="kio is not installed, so nothing can be asked
 from real_kafka import START_S, VERSIONS
 from sequences import jars_or_skip
 
+#: Whoever is started in the background may have been told to ignore Ctrl-C.
 _TEST = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from real_controller import real_controller
 with real_controller({version!r}):
     print("it answers", flush=True)

@@ -1,6 +1,6 @@
 """A cluster that only remembers what the nemesis did to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fencepost.histories.recorder import Recorder
@@ -118,8 +118,9 @@ class FakeCluster:
     def move_clock(self, node_id: int, by_us: int) -> None:
         _add(self.clocks, node_id, by_us)
 
-    def heal_network(self) -> None:
-        self.cuts.clear()
+    def heal_network(self, isolated: Sequence[int] = ()) -> None:
+        for link in [link for link in self.cuts if not set(link) & set(isolated)]:
+            del self.cuts[link]
 
 
 def _add(amounts: dict[Any, int], key: Any, amount: int) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from stories.processes import Processes
 
+#: Whoever is started in the background may have been told to ignore Ctrl-C.
 _TEST = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from stories.processes import Processes
 with Processes() as processes:
     for name in ("runs", "paused"):
