@@ -7,6 +7,7 @@ from live_cluster import MS, SECOND
 from live_zk_cluster import LiveZkCluster
 
 from fencepost.model import errors
+from fencepost.model.metadata.image import PartitionRegistration
 from fencepost.model.protocol.controller import AdminRequest
 from fencepost.model.protocol.data import DescribeRequest, MetadataRequest
 from fencepost.model.protocol.zk_controller import (
@@ -49,6 +50,20 @@ def test_a_cluster_of_one_broker_and_one_server_works() -> None:
     live.create_topic()
     assert live.produce("first").error is None
     assert live.controller_id == 1
+
+
+@pytest.mark.parametrize(("bugs", "error"), [((), errors.REQUEST_TIMED_OUT), (("ZK-REASSIGNMENT-END",), None)])
+def test_a_leader_waits_for_who_is_in_the_isr_and_no_replica_any_more(bugs: tuple[str, ...], error: str | None) -> None:
+    live = LiveZkCluster(bugs)
+    live.create_topic()
+    (leader,) = live.cluster.leaders_of("orders-0")
+    leaving, staying = (broker for broker in (1, 2, 3) if broker != leader)
+    live.cluster.kill(leaving)
+    partition = partition_of(live, leader)
+    partition.become_leader(PartitionRegistration(
+        (leader, staying), (leader, staying, leaving), (), (), leader, partition.leader_epoch,
+        partition.partition_epoch + 1, "RECOVERED", (), ()))
+    assert live.produce("first").error == error
 
 
 def test_brokers_replicate_and_clients_are_told(live: LiveZkCluster) -> None:

@@ -32,8 +32,8 @@ FEW: tuple[Story, ...] = (zk_controller_paused.play,)
 ALL: tuple[Story, ...] = (
     *FEW, zk_stale_requests.play, zk_broker_paused.play, zk_broker_bounced.play, zk_controller_deleted.play,
     zk_update_unanswered.play, zk_creation_unanswered.play)
-#: What 3.9 does otherwise than the model: it does not recognise its own writes.
-FORGETFUL = ("ZK-LOST-ALTER-PARTITION", "ZK-LOST-NEW-PARTITION")
+#: What 3.9 does otherwise than the model: it does not recognise its own writes, and forgets replicas that leave.
+FORGETFUL = ("ZK-LOST-ALTER-PARTITION", "ZK-LOST-NEW-PARTITION", "ZK-REASSIGNMENT-END")
 AS_39 = tuple(patch for bug in FORGETFUL for patch in all_bugs()[bug].patches)
 
 
