@@ -25,9 +25,10 @@ from fencepost.model.bugs.catalogue import all_bugs
 from fencepost.model.config import ClientConfig, KafkaConfig, OldConsumerConfig, ZooKeeperConfig
 from fencepost.model.effective_config import field_text
 from fencepost.model.properties import TOPIC_PROPERTIES
-from fencepost.nemesis import faults, targets
+from fencepost.nemesis import faults, points, targets
 from fencepost.nemesis.fields import FIELDS
 from fencepost.nemesis.kinds import KINDS, Kind
+from fencepost.nemesis.points import POINTS
 
 _NOTE = "<!-- Written by `make docs` from the code; changes here are overwritten. -->"
 
@@ -162,6 +163,9 @@ def schedules() -> str:
         "Fields in brackets may be left out. Kinds of one mode only are skipped in the other.",
         *tables,
         "## Fields", "Besides those that every fault has:", _table(("field", "what may stand there", "meaning"), rows),
+        "## Points", _body(points.__doc__),
+        _table(("point", "what the node has just done", "mode", "passed"), [
+            (f"`{name}`", point.meaning, _mode_words(point.modes), point.often) for name, point in POINTS.items()]),
         "## Targets", _body(targets.__doc__))
 
 
@@ -171,8 +175,12 @@ def _kind_row(kind: Kind) -> tuple[str, ...]:
     assert stands, f"the docstring of {kind.name} says which real event it stands for"
     takes = [*(["target"] if kind.has_target else []), *kind.needs]
     fields_ = ", ".join([*(f"`{name}`" for name in takes), *(f"[`{name}`]" for name in kind.may)])
-    mode = "" if len(kind.modes) != 1 else " (ZooKeeper mode only)" if kind.modes == ("zk",) else " (KRaft mode only)"
+    mode = f" ({_mode_words(kind.modes)} mode only)" if len(kind.modes) == 1 else ""
     return f"`{kind.name}`", fields_, happens + mode, event.strip().rstrip(".")
+
+
+def _mode_words(modes: Sequence[str]) -> str:
+    return " or ".join({"kraft": "KRaft", "zk": "ZooKeeper"}[mode] for mode in modes)
 
 
 def rules() -> str:

@@ -3,32 +3,10 @@
 from typing import Any
 
 from fencepost.nemesis.faults import Trigger
+from fencepost.nemesis.points import OFTEN, PARTITION_POINTS, POINTS, QUORUM_POINTS, ZK_QUORUM_POINTS
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.targets import Draws
 
-#: Points at which an episode may start, by plane.
-QUORUM_POINTS = (
-    "raft.became-candidate", "raft.vote-granted", "raft.became-leader", "raft.appended", "raft.leader-appended",
-    "raft.high-watermark", "raft.snapshot-created", "controller.claimed", "controller.appended",
-)
-PARTITION_POINTS = (
-    "controller.registered-broker", "controller.fenced-broker", "controller.alter-partition", "broker.became-leader",
-    "broker.became-follower", "broker.isr-proposed", "broker.isr-committed", "broker.appended",
-    "broker.follower-appended",
-    "broker.truncated", "broker.high-watermark", "coordinator.loading", "coordinator.loaded",
-    "coordinator.commit-appended", "coordinator.rebalanced",
-)
-#: Points that are passed all the time: their count is drawn wider.
-_FREQUENT = (
-    "raft.appended", "raft.leader-appended", "raft.high-watermark", "controller.appended", "broker.appended",
-    "broker.follower-appended", "broker.high-watermark", "coordinator.commit-appended",
-)
-#: The same in ZooKeeper mode.
-ZK_QUORUM_POINTS = (
-    "zookeeper.leading", "zookeeper.following", "zookeeper.proposed", "zookeeper.committed", "controller.claimed",
-    "controller.ready", "controller.appended", "broker.registered",
-)
-_ZK_FREQUENT = ("zookeeper.proposed", "zookeeper.committed")
 _ZK_QUORUM_ROLES = (("active-controller", 5), ("zookeeper-leader", 3), ("zookeeper", 3), ("standby-controller", 2))
 _QUORUM_ROLES = (("active-controller", 5), ("standby-controller", 3), ("controller", 1))
 _PARTITION_ROLES = (("leader", 5), ("follower", 4), ("broker", 1))
@@ -54,7 +32,7 @@ class Choices:
     def _trigger(self, at_us: int, quorum: bool) -> Trigger:
         quorum_points = ZK_QUORUM_POINTS if self._zookeeper else QUORUM_POINTS
         point = self._draws.choice(quorum_points if quorum else PARTITION_POINTS)
-        count = self._draws.between(1, 30) if point in (*_FREQUENT, *_ZK_FREQUENT) else self._draws.between(1, 3)
+        count = self._draws.between(1, 30) if POINTS[point].often == OFTEN else self._draws.between(1, 3)
         return Trigger(point, count, at_us)
 
     def _gap_us(self) -> int:

@@ -4,10 +4,11 @@ A fault is data: what (`kind`), when (`at_us`, or `at_point`: the n-th time that
 for how long (`duration_us`, after which it is undone), and at whom (`target`, symbolic; see `targets`). All times are
 whole microseconds.
 
-`at_point` has the `point`'s name, the `count` (1 where left out), `from_us` (passings before that time do not count),
-`delay_us` (it strikes so long after the passing), and `by` (only passings at the node that the fault of that name
-struck count). A `name` lets later faults refer to the node that this one strikes; no two faults have the same one.
-`draws` is the number of the stream from which the fault's own choices are drawn, its place in the schedule if left out.
+`at_point` has the `point`'s name (see `points`), the `count` (1 where left out), `from_us` (passings before that time
+do not count), `delay_us` (it strikes so long after the passing), and `by` (only passings at the node that the fault of
+that name struck count). A `name` lets later faults refer to the node that this one strikes; no two faults have the same
+one. `draws` is the number of the stream from which the fault's own choices are drawn, its place in the schedule if left
+out.
 
 A fault that `remains` has no duration: it outlasts the heal, to the end of the run. It strikes a server only if a
 majority of its role is left; what is demanded of the quiet phase is demanded of all others.

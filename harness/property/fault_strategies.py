@@ -18,11 +18,11 @@ from fencepost.harness.property.draws import HypothesisDraws
 from fencepost.harness.spec import RunSpec, config_of
 from fencepost.harness.timing import phases, physics
 from fencepost.harness.words import read_duration
-from fencepost.nemesis.choices import PARTITION_POINTS, QUORUM_POINTS, ZK_QUORUM_POINTS
 from fencepost.nemesis.drawing import in_order
 from fencepost.nemesis.faults import Fault, Trigger, kinds_of, without_dangling
 from fencepost.nemesis.fields import FIELDS
 from fencepost.nemesis.kinds import KINDS
+from fencepost.nemesis.points import PARTITION_POINTS, QUORUM_POINTS, ZK_QUORUM_POINTS
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.storylines import STORYLINES
 from fencepost.nemesis.zk_storylines import ZK_STORYLINES
