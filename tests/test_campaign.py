@@ -1,6 +1,7 @@
 """Worker pools and campaigns, with tasks that need no cluster: deaths, interrupts, refusals, and what they sum to."""
 
 import json
+import signal
 from dataclasses import replace
 
 import pool_tasks
@@ -136,6 +137,15 @@ def test_a_dead_worker_makes_its_seed_unknown(order):
     assert campaign.deaths == 1
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """Ctrl-C interrupts, also where the tests were started in the background, which has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_ends_with_what_there_is(order, monkeypatch):
     monkeypatch.setattr(campaigns, "run_seed", pool_tasks.interrupted_seed)
     campaign = run_campaign(replace(order, seeds=100_000, jobs=1), quiet)
