@@ -14,6 +14,8 @@ from fencepost.nemesis.kinds import KINDS
 
 #: How many lines an explanation has at most.
 MAX_FAULTS, MAX_TURNS, MAX_CUTS = 4, 4, 2
+#: How many error codes that were never met are named in a line.
+MAX_CODES = 8
 
 _PROCESS_FAULTS = {
     "pause": "paused (a GC pause)", "kill": "killed", "power-loss": "without power", "shutdown": "shut down",
@@ -204,14 +206,22 @@ def fenced_orders(header: dict[str, Any], events: Sequence[Event]) -> list[str]:
     return lines
 
 
+def never_reached(
+    reached: dict[str, Any], known_faults: Sequence[str], known_errors: Sequence[str], known_branches: Sequence[str]
+) -> dict[str, list[str]]:
+    """The kinds of fault that never struck, the branches that were never taken, the error codes that were never met."""
+    return {
+        "faults": [name for name in known_faults if name not in reached["faults"]],
+        "branches": [name for name in known_branches if name not in reached["observations"]],
+        "errors": [name for name in known_errors if name not in reached["errors"]]}
+
+
 def coverage_words(
     reached: dict[str, Any], known_faults: Sequence[str], known_errors: Sequence[str], known_branches: Sequence[str]
 ) -> list[str]:
     """The lines about what a campaign reached, and what it never did."""
+    missing, untaken, unmet = never_reached(reached, known_faults, known_errors, known_branches).values()
     faults = [name for name in reached["faults"] if name in known_faults]
-    missing = [name for name in known_faults if name not in reached["faults"]]
-    unmet = [name for name in known_errors if name not in reached["errors"]]
-    untaken = [name for name in known_branches if name not in reached["observations"]]
     line = (f"{len(faults)} of {len(known_faults)} fault kinds, "
             f"{count(reached['controller_fail_overs'], 'controller fail-over')}, "
             f"{count(reached['leader_changes'], 'leader change')}, {count(reached['isr_changes'], 'ISR change')}, "
@@ -223,5 +233,6 @@ def coverage_words(
     if untaken:
         lines.append(f"never taken: {joined(untaken)}")
     if unmet:
-        lines.append(f"never met: {', '.join(unmet[:8])}{', ...' if len(unmet) > 8 else ''}")
+        more = f" and {len(unmet) - MAX_CODES} more (--json has all)" if len(unmet) > MAX_CODES else ""
+        lines.append(f"never met: {', '.join(unmet[:MAX_CODES])}{more}")
     return lines

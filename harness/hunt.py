@@ -26,6 +26,7 @@ class Hunted:
     """What became of one bug. rule, shrunk: None if no rule that must catch it broke in time.
 
     runs: the seeds that were run, up to the one that found it. cpu_seconds: of the workers, for these runs.
+    interrupted: Ctrl-C ended the search for it, or the shrinking of what was found.
     """
 
     bug: KnownBug
@@ -34,12 +35,13 @@ class Hunted:
     cpu_seconds: float
     rule: str | None
     shrunk: Shrunk | None
+    interrupted: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As plain data, for `--json`."""
         return {
             "bug": self.bug.bug_id, "mode": self.mode, "found": self.rule is not None, "rule": self.rule,
-            "runs": self.runs, "cpu_seconds": round(self.cpu_seconds, 3),
+            "runs": self.runs, "cpu_seconds": round(self.cpu_seconds, 3), "interrupted": self.interrupted,
             "shrunk": None if self.shrunk is None else self.shrunk.to_data()}
 
 
@@ -57,8 +59,9 @@ def hunt(
         spec = RunSpec(seed=0, mode=mode if bug.mode == "any" else bug.mode, bugs=(bug.bug_id,))
         order = Order(spec, 0, _MAX_SEEDS, jobs, store, True, sought=bug.rules, guided=guided)
         campaign = run_campaign(order, searching(bug), deadline=ends)
-        yield _hunted(bug, campaign, max(1.0, ends - time.monotonic()), shrinking)
-        if campaign.interrupted:
+        hunted = _hunted(bug, campaign, max(1.0, ends - time.monotonic()), shrinking)
+        yield hunted
+        if hunted.interrupted:
             return
 
 
@@ -69,10 +72,13 @@ def _hunted(
     found = campaign.found()
     cpu_seconds = sum(outcome.cpu_seconds for outcome in campaign.outcomes.values())
     if not found:
-        return Hunted(bug, mode, len(campaign.outcomes), cpu_seconds, None, None)
+        return Hunted(bug, mode, len(campaign.outcomes), cpu_seconds, None, None, campaign.interrupted)
     rule = campaign.sought_rules(found[0])[0]
-    shrunk = shrink_failures(campaign, left_seconds, shrinking, campaign.order.jobs)[rule]
-    return Hunted(bug, mode, found[0].seed + 1, cpu_seconds, rule, shrunk)
+    shrunk = None
+    if not campaign.interrupted:
+        shrunk = shrink_failures(campaign, left_seconds, shrinking, campaign.order.jobs).get(rule)
+    return Hunted(
+        bug, mode, found[0].seed + 1, cpu_seconds, rule, shrunk, interrupted=shrunk is None or shrunk.interrupted)
 
 
 def medians(hunted: Sequence[Hunted]) -> dict[str, float] | None:

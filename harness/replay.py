@@ -48,11 +48,33 @@ def stored_spec(run_directory: Path) -> RunSpec:
     return spec_from_data(read_json(path), str(path))
 
 
+def stored_results(run_directory: Path) -> dict[str, Any]:
+    """What was found in a stored run. Raises InputError, in one line, where it is not what was written."""
+    path = run_file(run_directory, RESULTS)
+    results = read_json(path)
+    if not isinstance(results, dict):
+        raise InputError(f"{path}: a run's results are a JSON object, not {type(results).__name__}")
+    stopped_at, violations = results.get("stopped_at"), results.get("violations", [])
+    if stopped_at is not None and not _is_whole(stopped_at):
+        raise InputError(f"{path}: stopped_at is {stopped_at!r:.60}: allowed is a whole number from 0, or null")
+    if not isinstance(violations, list):
+        raise InputError(f"{path}: violations is {violations!r:.60}: allowed is a list")
+    for number, one in enumerate(violations):
+        if not (isinstance(one, dict) and isinstance(one.get("rule"), str) and isinstance(one.get("message"), str)
+                and _is_whole(one.get("time_us"))):
+            raise InputError(f"{path}: violation {number}: allowed is an object with a rule, a message and a time_us")
+    return results
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def replay(run_directory: Path) -> Replay:
     """Run a stored spec again and compare. Raises InputError when the directory holds no whole run."""
     spec = stored_spec(run_directory)
     history = read_history(run_file(run_directory, HISTORY))
-    results = read_json(run_file(run_directory, RESULTS))
+    results = stored_results(run_directory)
     execution = Execution(spec)
     events = _run(execution, results)
     difference = first_difference(history.events, events)
@@ -81,7 +103,7 @@ def moment(run_directory: Path, at: str, time_us: int | None) -> Moment:
     spec = stored_spec(run_directory)
     why = f"at {at}"
     if time_us is None:
-        violations = read_json(run_file(run_directory, RESULTS)).get("violations", [])
+        violations = stored_results(run_directory).get("violations", [])
         if not violations:
             raise InputError(f"{run_directory}: there was no violation; --at takes a time, such as 12.5s")
         time_us = int(violations[0]["time_us"])

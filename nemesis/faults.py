@@ -229,6 +229,9 @@ def _own_fields(data: dict[str, Any], where: str) -> dict[str, Any]:
             takes = ", ".join((*kind.needs, *kind.may))
             raise FaultError(f"{where}: {kind.name} takes no {name}" + (f"; it takes {takes}" if takes else ""))
         own[name] = FIELDS[name].read(data[name], name, where)
+    refusal = kind.refusal(own)
+    if refusal is not None:
+        raise FaultError(f"{where}: {refusal}")
     if own.get("other") is not None:
         own["other"] = dict(own["other"])
     return own

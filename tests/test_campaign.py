@@ -204,6 +204,9 @@ def test_the_json_of_a_campaign(order, capsys):
     assert (data["sought"], data["found"]) == ([], [7])
     assert data["failures"] == [
         {"rule": "ElectionSafety", "seeds": [7], "replay": "fencepost replay store/kraft-7"}]
+    assert set(data["never"]["faults"]) == {*kinds_of("kraft")} - {"pause"}
+    assert "REQUEST_TIMED_OUT" in data["never"]["errors"]
+    assert "leader-start" in data["never"]["branches"]
 
 
 def test_without_a_terminal_progress_is_plain(order, capsys, monkeypatch):

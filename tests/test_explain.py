@@ -3,7 +3,7 @@
 import pytest
 
 from fencepost.harness.coverage import coverage
-from fencepost.harness.explain import Explainer, coverage_words, fenced_orders
+from fencepost.harness.explain import Explainer, coverage_words, fenced_orders, never_reached
 from fencepost.harness.words import NodeNames, clock, count, duration, joined, read_duration, seconds
 from fencepost.histories.errors import InputError
 from fencepost.histories.recorder import Recorder
@@ -124,6 +124,18 @@ def test_coverage_in_words():
         "1 of 2 fault kinds, 1 controller fail-over, 2 leader changes, 1,904 ISR changes, 1 of 2 branches of the "
         "protocol, 1 of 2 error codes",
         "never struck: kill", "never taken: y", "never met: B"]
+
+
+@pytest.mark.parametrize(("codes", "told"), [
+    ("ABCDEFGH", "never met: A, B, C, D, E, F, G, H"),
+    ("ABCDEFGHIJ", "never met: A, B, C, D, E, F, G, H and 2 more (--json has all)"),
+])
+def test_of_many_codes_that_were_never_met_it_is_told_where_all_are(codes, told):
+    reached = {"faults": {}, "controller_fail_overs": 0, "leader_changes": 0, "isr_changes": 0, "errors": {},
+               "observations": {}}
+    assert coverage_words(reached, (), codes, ())[-1] == told
+    assert never_reached(reached, ("kill",), codes, ("x",)) == {
+        "faults": ["kill"], "branches": ["x"], "errors": list(codes)}
 
 
 @pytest.mark.parametrize(("kind", "nodes", "links", "words"), [

@@ -54,6 +54,13 @@ def test_a_partition_gets_the_replicas_that_are_drawn(live: Live) -> None:
     assert live.cluster.replicas_of("orders-0") == wanted
 
 
+def test_the_offsets_topic_is_not_deleted() -> None:
+    fault = {"kind": "delete-topic", "at_us": 0, "duration_us": 0}
+    assert fault_from_data({**fault, "topic": "orders"}, "f.json").topic == "orders"
+    with pytest.raises(FaultError, match=r"^f\.json: topic is __consumer_offsets: a delete-topic takes any other"):
+        fault_from_data({**fault, "topic": "__consumer_offsets"}, "f.json")
+
+
 def test_a_partition_that_nobody_knows_is_skipped(live: Live) -> None:
     strike(live, {"kind": "reassign-partition", "partition": "clicks-0"})
     assert skipped(live) == ["no running broker knows clicks-0"]

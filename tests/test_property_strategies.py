@@ -1,13 +1,18 @@
 """The Hypothesis strategies: what they draw can be run, covers the vocabulary, and shows itself readably."""
 
+from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
+from fencepost.harness.property.fault_strategies import of_another_mode
 from fencepost.harness.property.operation_strategies import FUNCTIONS, framed
+from fencepost.harness.property.trial import ClusterUnderTest
 from fencepost.harness.spec import RunSpec, check_spec
+from fencepost.histories.errors import InputError
 from fencepost.nemesis.faults import kinds_of
 from fencepost.strategies import Fault, Scenario, faults, operations, scenarios, schedules, specs, workloads
 
@@ -90,3 +95,43 @@ def test_hypothesis_shows_faults_and_operations_in_one_line_each() -> None:
     notes = "\n".join(caught.value.__notes__)
     assert "schedule=[Fault('kill', 50000, at_us=1000000, target={'role': 'leader', 'partition': 'orders-0'})]" in notes
     assert "workload=[{'at_us': 1000000, 'client': 0, 'f': 'poll'" in notes
+
+
+# --- what cluster.run refuses -----------------------------------------------------------------------------------------
+
+
+def under_test(mode: str, store: Path) -> ClusterUnderTest:
+    return ClusterUnderTest(RunSpec(0, mode, duration_us=1_000_000), "test_it", store)
+
+
+@pytest.mark.parametrize("operation", [{"f": "x"}, {"f": "produce", "client": 0}, "produce"])
+def test_operations_that_cannot_be_run_are_refused_in_one_line(tmp_path: Path, operation: Any) -> None:
+    with pytest.raises(InputError, match="test_it: operation 0: "):
+        under_test("kraft", tmp_path).run([], [operation])
+
+
+@pytest.mark.parametrize(("mode", "fault", "foreign"), [
+    ("zk", {"kind": "unregister-broker", "target": {"role": "broker"}}, "unregister-broker"),
+    ("kraft", {"kind": "expire-session", "target": {"role": "broker"}}, "expire-session"),
+    ("kraft", {"kind": "kill", "target": {"role": "zookeeper"}}, "zookeeper"),
+    ("kraft", {"kind": "link", "target": {"role": "broker"}, "other": {"role": "zookeeper"}}, "zookeeper"),
+    ("zk", {"kind": "cut-roles", "target": {"role": "broker"}, "others": "controllers"}, "controllers"),
+    ("zk", {"kind": "halves", "at_point": {"point": "raft.appended", "count": 1}}, "raft.appended"),
+])
+def test_a_fault_that_only_the_other_mode_has_is_refused(
+    tmp_path: Path, mode: str, fault: dict[str, Any], foreign: str
+) -> None:
+    when = {} if "at_point" in fault else {"at_us": 0}
+    whole = {"duration_us": 1, **when, **fault}
+    with pytest.raises(InputError, match=f"^test_it: fault 0: {mode} mode has no {foreign}; .* take mode='{mode}'$"):
+        under_test(mode, tmp_path).run([whole], [])
+
+
+@pytest.mark.parametrize("mode", ["kraft", "zk"])
+def test_what_is_drawn_for_a_mode_is_known_to_it(mode: str) -> None:
+    @FEW
+    @given(fault=faults(mode=mode))
+    def known(fault: Fault) -> None:
+        assert of_another_mode(fault, mode) is None
+
+    known()

@@ -1,12 +1,16 @@
 """Shrinking: a failing run becomes a smaller one that still breaks the same rule, and replays."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 from command_line import in_process
 
 from fencepost.harness import run as runs
+from fencepost.harness import shrinking
+from fencepost.harness.campaign import Campaign, Order, SeedOutcome
+from fencepost.harness.cli import shrink_output
 from fencepost.harness.replay import replay, stored_spec
 from fencepost.harness.shrinking import shrink_run
 from fencepost.harness.shrinking.minimise import minimise
@@ -111,10 +115,15 @@ def test_what_came_long_before_the_violation_goes_with_its_time(failing):
     assert shrinker.spec.workload[0] == first
 
 
-def test_without_time_the_run_stays_as_it_was(failing, tmp_path):
+def test_without_time_the_run_stays_as_it_was(failing, tmp_path, capsys):
     shrunk = shrink_run(failing, tmp_path, RULE, 0, lambda _: None)
     assert shrunk.after == shrunk.before
     assert not shrunk.finished
+    assert not shrunk.interrupted
+    shrink_output.print_shrunk(shrunk)
+    out = capsys.readouterr().out
+    assert "the time was up: a larger --budget" in out
+    assert "interrupted" not in out
 
 
 def test_a_rule_that_was_not_broken_is_refused(failing, tmp_path):
@@ -128,14 +137,35 @@ def test_a_run_that_broke_nothing_is_refused(tmp_path):
         shrink_run(directory, tmp_path, None, 1, lambda _: None)
 
 
-def test_an_interrupt_keeps_the_smallest_found_so_far(failing, tmp_path):
+def test_an_interrupt_keeps_the_smallest_found_so_far(failing, tmp_path, capsys):
     def interrupt(shrinker):
         if shrinker.size != shrinker.before:
             raise KeyboardInterrupt
     shrunk = shrink_run(failing, tmp_path, None, 60, interrupt)
-    assert not shrunk.finished
+    assert (shrunk.finished, shrunk.interrupted) == (False, True)
+    assert shrunk.to_data()["interrupted"]
+    shrink_output.print_shrunk(shrunk)
+    out = capsys.readouterr().out
+    assert "interrupted: this is the smallest found by then" in out
+    assert "--budget" not in out
     assert shrunk.after != shrunk.before
     assert replay(shrunk.result.run_directory).difference is None
+
+
+def test_an_interrupt_before_the_first_try_goes_on_to_the_next_failure(failing, tmp_path, monkeypatch):
+    asked = []
+
+    def interrupted_at_first(run_directory, *_):
+        asked.append(run_directory.name)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        return "shrunk"
+    monkeypatch.setattr(shrinking, "shrink_run", interrupted_at_first)
+    outcomes = {seed: SeedOutcome(seed, "invalid", violations=[{"rule": f"Rule{seed}"}], run_directory=f"run-{seed}")
+                for seed in (1, 2)}
+    campaign = Campaign(Order(RunSpec(seed=0), 1, 2, 1, tmp_path), outcomes)
+    assert shrinking.shrink_failures(campaign, 1, lambda _: None) == {"Rule2": "shrunk"}
+    assert asked == ["run-1", "run-2"]
 
 
 # --- the commands -----------------------------------------------------------------------------------------------------
@@ -160,6 +190,22 @@ def test_a_directory_that_holds_no_run_is_refused(fencepost, tmp_path):
     code, _, err = fencepost("shrink", tmp_path)
     assert code == 254
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("results", "said"), [
+    ("[]", "a run's results are a JSON object, not list"),
+    ('{"violations": 5}', "violations is 5: allowed is a list"),
+    ('{"violations": [{"x": 1}]}', "violation 0: allowed is an object with a rule, a message and a time_us"),
+    ('{"violations": [3]}', "violation 0: allowed is an object"),
+    ('{"violations": [], "stopped_at": "soon"}', "stopped_at is 'soon': allowed is a whole number from 0, or null"),
+])
+@pytest.mark.parametrize("command", [["shrink"], ["replay"], ["replay", "--at", "violation"]])
+def test_damaged_results_are_one_line(fencepost, failing, tmp_path, results, said, command):
+    shutil.copytree(failing, tmp_path / "run")
+    (tmp_path / "run" / "results.json").write_text(results)
+    code, out, err = fencepost(*command, tmp_path / "run")
+    assert (code, out, err.count("\n")) == (254, "", 1)
+    assert f"results.json: {said}" in err
 
 
 def test_a_campaign_shrinks_the_failure_it_hunted(fencepost, tmp_path):

@@ -4,7 +4,7 @@ import contextlib
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from fencepost.harness.campaign import Campaign, Order, SeedOutcome, summary_path
 from fencepost.harness.cli import output
-from fencepost.harness.explain import coverage_words
+from fencepost.harness.explain import coverage_words, never_reached
 from fencepost.harness.words import clock, count, duration
 from fencepost.nemesis.selection import ALL, selected_kinds
 
@@ -146,18 +146,22 @@ def replay_of(campaign: Campaign, outcome: SeedOutcome) -> str:
 
 def coverage_lines(campaign: Campaign) -> list[str]:
     """What the seeds reached together, and what none did."""
+    return coverage_words(campaign.coverage().to_data(), *_known(campaign))
+
+
+def _known(campaign: Campaign) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """The kinds of fault that may be drawn, the error codes, and the branches of the mode's protocol."""
     from fencepost.harness.execution import branches_of
     from fencepost.model import errors
 
     spec = campaign.order.spec
     codes = sorted(value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str))
-    return coverage_words(campaign.coverage().to_data(), selected_kinds(spec.draw_from, spec.mode), codes,
-                          branches_of(spec.mode))
+    return selected_kinds(spec.draw_from, spec.mode), codes, branches_of(spec.mode)
 
 
 def print_json(campaign: Campaign, shrunk: "Mapping[str, Shrunk]") -> None:
     """One JSON object on standard output; `shrunk` by rule."""
-    outcomes = campaign.sorted_outcomes()
+    outcomes, reached = campaign.sorted_outcomes(), campaign.coverage().to_data()
     output.print_json({
         "verdict": campaign.verdict, "digest": campaign.digest, "mode": campaign.order.spec.mode,
         "first": campaign.order.first, "seeds": campaign.order.seeds, "done": len(outcomes),
@@ -176,7 +180,8 @@ def print_json(campaign: Campaign, shrunk: "Mapping[str, Shrunk]") -> None:
         "shrunk": {rule: one.to_data() for rule, one in shrunk.items()},
         "unknown": [{"seed": outcome.seed, "why": outcome.trouble} for outcome in outcomes if outcome.trouble],
         "digests": {str(outcome.seed): outcome.digest for outcome in outcomes},
-        "coverage": campaign.coverage().to_data(), "not_modelled": list(campaign.order.not_modelled),
+        "coverage": reached, "never": never_reached(reached, *_known(campaign)),
+        "not_modelled": list(campaign.order.not_modelled),
         "sought": list(campaign.order.sought), "found": [outcome.seed for outcome in campaign.found()],
         "stopped": campaign.stopped, "interrupted": campaign.interrupted, "workers_died": campaign.deaths,
         "wall_seconds": round(campaign.ended - campaign.started, 3),

@@ -1,5 +1,6 @@
 """The commands. Each imports what it needs when it is called, so that `--help` need not wait for it."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,7 @@ def hunt(
     """Run the default campaign against each bug until it is found, and shrink what was found."""
     from fencepost.harness.campaign import available_cpus, check_store
     from fencepost.harness.cli import hunt_output
+    from fencepost.harness.hunt import Hunted
     from fencepost.harness.hunt import hunt as hunts
     from fencepost.model.bugs.catalogue import all_bugs, find_bug
 
@@ -168,8 +170,11 @@ def hunt(
     if not hunted:
         raise InputError(f"--mode {mode}: none of these bugs is of that mode")
     check_store(store)
-    with hunt_output.progress() as show:
-        done = list(hunts(hunted, jobs or available_cpus(), store, budget / 1_000_000, show.searching,
-                          show.shrinking, guided=guide is not None, mode=mode or "kraft"))
-    hunt_output.print_hunted(done, as_json)
-    return EXIT_VALID if len(done) == len(hunted) and all(one.rule is not None for one in done) else EXIT_UNKNOWN
+    done: list[Hunted] = []
+    with contextlib.suppress(KeyboardInterrupt), hunt_output.progress() as show:
+        for one in hunts(hunted, jobs or available_cpus(), store, budget / 1_000_000, show.searching, show.shrinking,
+                         guided=guide is not None, mode=mode or "kraft"):
+            done.append(one)
+    interrupted = len(done) < len(hunted) or any(one.interrupted for one in done)
+    hunt_output.print_hunted(done, len(hunted), interrupted, as_json)
+    return EXIT_UNKNOWN if interrupted or any(one.rule is None for one in done) else EXIT_VALID

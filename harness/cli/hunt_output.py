@@ -18,6 +18,8 @@ from fencepost.harness.words import clock, count
 from fencepost.model.bugs.registry import KnownBug
 
 _MAX_WIDTH = 200
+#: What is told of a bug that was not found, by whether the search was interrupted.
+_UNFOUND = ("not found", "interrupted")
 _COLUMNS = ("bug", "mode", "rule", "runs to find", "CPU s", "faults", "operations", "nodes")
 
 
@@ -60,25 +62,30 @@ def progress() -> Iterator[HuntProgress]:
         yield HuntProgress(errors, live)
 
 
-def print_hunted(hunted: Sequence[Hunted], as_json: bool) -> None:
-    """The table, or one JSON object."""
+def print_hunted(hunted: Sequence[Hunted], ordered: int, interrupted: bool, as_json: bool) -> None:
+    """The table, or one JSON object. ordered: how many bugs were to be hunted."""
     middle = medians(hunted)
     if as_json:
-        output.print_json({"bugs": [one.to_data() for one in hunted], "medians": middle})
+        output.print_json(
+            {"bugs": [one.to_data() for one in hunted], "medians": middle, "interrupted": interrupted})
         return
     table = Table(box=None, pad_edge=False)
     for column in _COLUMNS:
         table.add_column(column, justify="left" if column in _COLUMNS[:3] else "right", no_wrap=True)
     for one in hunted:
-        cells = [one.bug.bug_id, one.mode, one.rule or "not found", str(one.runs), f"{one.cpu_seconds:.0f}"]
+        rule = one.rule or _UNFOUND[one.interrupted]
+        cells = [one.bug.bug_id, one.mode, rule, str(one.runs), f"{one.cpu_seconds:.0f}"]
         if one.shrunk is not None:
             before, after = one.shrunk.before, one.shrunk.after
             cells += [f"{before.faults} to {after.faults}", f"{before.operations} to {after.operations}",
                       f"{before.nodes} to {after.nodes}"]
         table.add_row(*(Text(cell) for cell in cells))
     out = output.console()
-    # Whole, also where no terminal is and rich would take it to be 80 columns wide.
-    out.print(table, width=out.measure(table, options=out.options.update(max_width=_MAX_WIDTH)).maximum, crop=False)
+    # Whole, also where no terminal is: rich takes the console, not `width`, for what there is room for at most.
+    out.width = out.measure(table, options=out.options.update(max_width=_MAX_WIDTH)).maximum
+    out.print(table)
     if middle is not None:
         out.print(f"median: {middle['runs']:g} runs to find, {middle['faults']:g} faults and "
                   f"{middle['operations']:g} operations after shrinking")
+    if interrupted:
+        out.print(Text(f"ended early: interrupted at {len(hunted)} of {count(ordered, 'bug')}", style="yellow"))

@@ -67,7 +67,9 @@ def print_shrunk(shrunk: Shrunk) -> None:
     spec = shrunk.result.spec
     out.print(Text(f"shrunk   {sizes(shrunk.before, shrunk.after)}   ({count(shrunk.runs, 'run')}, "
                    f"{clock(shrunk.elapsed_s)})"))
-    if not shrunk.finished:
+    if shrunk.interrupted:
+        out.print(Text("  interrupted: this is the smallest found by then", style="yellow"))
+    elif not shrunk.finished:
         out.print(Text("  the time was up: a larger --budget may make it smaller still", style="yellow"))
     out.print(f"  {output.shape_words(spec.mode, spec.shape)}, {count(spec.shape.clients, 'client')}"
               + (", latencies steady" if spec.steady else ""))

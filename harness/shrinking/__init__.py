@@ -1,17 +1,17 @@
 """Shrinking: from a run that breaks a rule to the smallest one found that still breaks it."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from fencepost.harness.campaign import Campaign
-from fencepost.harness.replay import stored_spec
+from fencepost.harness.replay import stored_results, stored_spec
 from fencepost.harness.run import run, store_run
 from fencepost.harness.shrinking.passes import shrink
 from fencepost.harness.shrinking.shrinker import Shrinker, Shrunk, begin
 from fencepost.harness.shrinking.trials import Trials
 from fencepost.histories.errors import InputError
-from fencepost.histories.store import RESULTS, read_json, run_file
 
 #: Ends the name of a shrunk run's directory.
 SUFFIX = "-shrunk"
@@ -41,7 +41,7 @@ def shrink_run(
     finished = not interrupted and shrinker.seconds_left > 0
     store_run(whole, store, name=run_directory.resolve().name.removesuffix(SUFFIX) + SUFFIX)
     return Shrunk(shrinker.rule, whole, shrinker.before, shrinker.size, shrinker.runs,
-                  time.monotonic() - shrinker.began, finished)
+                  time.monotonic() - shrinker.began, finished, interrupted)
 
 
 def shrink_failures(
@@ -49,21 +49,25 @@ def shrink_failures(
 ) -> dict[str, Shrunk]:
     """Shrink a campaign's first failure of each rule; of a hunt only the one that was hunted. By rule.
 
-    budget_seconds: wall-clock time for each. Ctrl-C goes on to the next.
+    budget_seconds: wall-clock time for each. Ctrl-C goes on to the next; a failure that nothing was tried with by then
+    is left out.
     """
     firsts = {rule: outcomes[0] for rule, outcomes in campaign.failures_by_rule().items()}
     hunted = campaign.found() if campaign.order.sought else []
     if hunted:
         firsts = {campaign.sought_rules(hunted[0])[0]: hunted[0]}
-    return {
-        rule: shrink_run(Path(outcome.run_directory), campaign.order.store, rule, budget_seconds, progress, jobs)
-        for rule, outcome in firsts.items() if outcome.run_directory is not None}
+    shrunk = {}
+    for rule, outcome in firsts.items():
+        if outcome.run_directory is not None:
+            with contextlib.suppress(KeyboardInterrupt):
+                shrunk[rule] = shrink_run(
+                    Path(outcome.run_directory), campaign.order.store, rule, budget_seconds, progress, jobs)
+    return shrunk
 
 
 def _rule(run_directory: Path, rule: str | None) -> str:
     """The rule to shrink for."""
-    violations = read_json(run_file(run_directory, RESULTS)).get("violations", [])
-    broken = list(dict.fromkeys(str(violation["rule"]) for violation in violations))
+    broken = list(dict.fromkeys(violation["rule"] for violation in stored_results(run_directory).get("violations", [])))
     if not broken:
         raise InputError(f"{run_directory}: the run broke no rule; there is nothing to shrink")
     if rule is not None and rule not in broken:

@@ -127,7 +127,10 @@ def _readable(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """What came of shrinking. result: the smallest run, to its end, and stored. finished: nothing more would help."""
+    """What came of shrinking. result: the smallest run, to its end, and stored.
+
+    finished: nothing more would help. interrupted: it was ended by Ctrl-C; with neither the time was up.
+    """
 
     rule: str
     result: RunResult
@@ -136,13 +139,14 @@ class Shrunk:
     runs: int
     elapsed_s: float
     finished: bool
+    interrupted: bool = False
 
     def to_data(self) -> dict[str, Any]:
         """As plain data, for `--json`."""
         return {
             "rule": self.rule, "run_directory": str(self.result.run_directory), "runs": self.runs,
-            "elapsed_s": round(self.elapsed_s, 3), "finished": self.finished, "before": asdict(self.before),
-            "after": asdict(self.after)}
+            "elapsed_s": round(self.elapsed_s, 3), "finished": self.finished,
+            "interrupted": self.interrupted, "before": asdict(self.before), "after": asdict(self.after)}
 
 
 def begin(

@@ -7,6 +7,7 @@ Controllers are neither added nor removed: the model's quorum has a fixed set of
 not modelled). Such a fault is skipped, and the history says why.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from fencepost.nemesis.kinds.kind import Kind, Strike, kind
@@ -17,6 +18,7 @@ from fencepost.nemesis.targets import Draws
 #: The topics that drawn schedules create and delete, and how many partitions they have.
 _TOPICS = ("passing-a", "passing-b")
 _PARTITIONS = 2
+_OFFSETS_TOPIC = "__consumer_offsets"
 _MOST_BROKERS = 6
 #: How often it is looked whether a broker has ended.
 _LOOK_US = 50_000
@@ -114,7 +116,8 @@ class CreateTopic(AdministrationKind):
 
 @kind
 class DeleteTopic(AdministrationKind):
-    """The `topic` is deleted.
+    """The `topic` is deleted; `__consumer_offsets` is refused. Kafka does let an administrator delete that one, but
+    then every group's offsets are gone by order, and no rule about them could tell a loss from what was asked for.
 
     Stands for: a deployment that cleans up, an operator's slip.
     """
@@ -130,6 +133,12 @@ class DeleteTopic(AdministrationKind):
     def operation(self, strike: Strike) -> dict[str, Any] | str:
         """See `AdministrationKind`."""
         return {"f": "delete-topic", "key": strike.fault.topic}
+
+    def refusal(self, fields: Mapping[str, Any]) -> str | None:
+        """See `Kind`."""
+        if fields["topic"] != _OFFSETS_TOPIC:
+            return None
+        return f"topic is {_OFFSETS_TOPIC}: a delete-topic takes any other, for all committed offsets would go with it"
 
 
 @kind

@@ -6,7 +6,7 @@ remember is kept in its `Strike`. Writing the class, under the decorator `kind`,
 module of kinds is imported by the package.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from fencepost.nemesis.cluster import Cluster
@@ -140,6 +140,10 @@ class Kind:
         """The fields that it needs besides a target, for a schedule that is drawn; `duration_us` among them where a
         length that has nothing to do with it will not do."""
         return {}
+
+    def refusal(self, fields: Mapping[str, Any]) -> str | None:
+        """Why no schedule may have it with these fields, each of which is well-formed; None: it may."""
+        return None
 
     def strike(self, strike: Strike) -> None:
         """Do it and record it, or skip it."""
