@@ -14,6 +14,7 @@ from fencepost.model.bugs.registry import KnownBug
 
 if TYPE_CHECKING:
     from fencepost.harness.run import RunResult
+    from fencepost.harness.soak import Total
 
 COLOURS = {"valid": "green", "invalid": "bold red", "unknown": "yellow", "not-applicable": "dim"}
 #: How many violations of one run are told in full.
@@ -122,12 +123,17 @@ def shape_words(mode: str, shape: Any) -> str:
     return f"{count(shape.controllers, 'controller')}, {count(shape.brokers, 'broker')}"
 
 
-def print_ledger(sums: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
+def print_ledger(sums: Mapping[tuple[str, str], "Total"]) -> None:
     """What a soak has gathered so far, by mode and commit."""
     out = console()
-    for (mode, commit), counts in sums.items():
-        shown = "   ".join(f"{verdict} {number}" for verdict, number in counts.items())
-        out.print(f"{mode:<6} {commit:<14} {count(sum(counts.values()), 'seed')}   {shown}")
+    for (mode, commit), total in sums.items():
+        counts = {**total.verdicts, "excused": sum(total.excused.values())}
+        shown = "   ".join(f"{name} {number}" for name, number in counts.items())
+        reasons = ", ".join(f"{number} x {reason}" for reason, number in sorted(total.excused.items()))
+        unnoted = f"not noted for {count(total.unnoted, 'seed')}" if total.unnoted else ""
+        notes = "; ".join(note for note in (reasons, unnoted) if note)
+        out.print(Text(f"{mode:<6} {commit:<14} {count(sum(total.verdicts.values()), 'seed')}   {shown}"
+                       + (f" ({notes})" if notes else "")))
 
 
 # --- bugs -------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`fencepost soak`: seeds that nobody has seen before, over many sittings."""
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -18,6 +19,8 @@ from fencepost.histories.errors import EXIT_CODES, EXIT_UNKNOWN
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def soak(mode: str, seeds: int, jobs: int | None, ledger: Path, store: Path, as_json: bool) -> int:
     """Run seeds that were never run before and note them in a ledger."""
+    from dataclasses import asdict
+
     from fencepost.harness import soak as soaks
     from fencepost.harness.campaign import Order, available_cpus, check_store
     from fencepost.harness.cli import campaign_output, output
@@ -25,20 +28,31 @@ def soak(mode: str, seeds: int, jobs: int | None, ledger: Path, store: Path, as_
 
     check_store(store)
     jobs = jobs or available_cpus()
-    whole = Order(RunSpec(seed=0, mode=mode), soaks.next_seed(soaks.read_ledger(ledger), mode), seeds, jobs, store)
-    verdicts, done = [], 0
-    with campaign_output.progress(whole, as_json) as show:
+    known = soaks.read_ledger(ledger)
+    if known.torn is not None:
+        click.echo(f"fencepost: {known.torn}: not written to its end: left out, and its seeds are run again", err=True)
+    whole = Order(RunSpec(seed=0, mode=mode), soaks.next_seed(known, mode), seeds, jobs, store)
+    verdicts, done, unnoted = [], 0, None
+    with contextlib.suppress(KeyboardInterrupt), campaign_output.progress(whole, as_json) as show:
         for campaign, stretch in soaks.soak(ledger, mode, seeds, jobs, store, show):
             verdicts.append(campaign.verdict)
-            done += stretch.seeds
+            if campaign.interrupted:
+                unnoted = stretch
+            else:
+                done += stretch.seeds
             if campaign.verdict != "valid" and not as_json:
                 campaign_output.print_campaign(campaign)
-    sums = soaks.totals(soaks.read_ledger(ledger))
+    sums = soaks.totals(soaks.read_ledger(ledger).stretches)
     if as_json:
         output.print_json({
             "mode": mode, "first": whole.first, "done": done,
-            "ledger": [{"mode": of, "commit": commit, **counts} for (of, commit), counts in sums.items()]})
+            "interrupted": None if unnoted is None else asdict(unnoted),
+            "ledger": [
+                {"mode": of, "commit": commit, **total.verdicts, "excused": total.excused, "unnoted": total.unnoted}
+                for (of, commit), total in sums.items()]})
     else:
         output.print_ledger(sums)
+        if done < seeds:
+            click.echo(f"interrupted: {done} of {seeds} seeds are in the ledger; a later sitting goes on from there")
     worst = next((verdict for verdict in ("invalid", "unknown") if verdict in verdicts), "valid")
     return EXIT_UNKNOWN if done < seeds and worst == "valid" else EXIT_CODES[worst]
