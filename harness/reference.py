@@ -160,7 +160,8 @@ def schedules() -> str:
         _body(schedule_file.__doc__),
         "## Faults", _body(faults.__doc__),
         "## Kinds",
-        "Fields in brackets may be left out. Kinds of one mode only are skipped in the other.",
+        "Fields in brackets may be left out. Kinds of one mode only are refused in the other, as are its roles and "
+        "points.",
         *tables,
         "## Fields", "Besides those that every fault has:", _table(("field", "what may stand there", "meaning"), rows),
         "## Points", _body(points.__doc__),

@@ -33,6 +33,11 @@ def read_schedule(data: Any, where: str) -> Any:
     return [_fault(fault, f"{where}: fault {index}") for index, fault in enumerate(faults)]
 
 
+def is_spec(data: Any) -> bool:
+    """Whether a schedule is that of a stored run, not one that somebody wrote."""
+    return isinstance(data, dict) and {"version", "seed", "faults"} <= data.keys()
+
+
 def _fault(data: Any, where: str) -> Any:
     if not isinstance(data, dict):
         return data
@@ -58,6 +63,8 @@ def _times(data: dict[str, Any], names: dict[str, str], where: str) -> dict[str,
         if not isinstance(value, str):
             raise InputError(f"{where}: {name} is a text such as \"3s\" or \"20ms\", not {value!r:.60}")
         try:
+            if value[-1:].isdigit():
+                raise InputError(f"{value!r} has no unit; allowed is a number with one, such as {value}s or {value}ms")
             read[stored] = read_duration(value.removeprefix("-")) * (-1 if value.startswith("-") else 1)
         except InputError as error:
             raise InputError(f"{where}: {name}: {error}") from None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fencepost.harness.workload import EXTRA_TOPICS, PARTITIONS, TOPICS
 from fencepost.histories.errors import InputError
 from fencepost.histories.vocabulary import OPERATIONS
 from fencepost.model.bugs.catalogue import consumer_config_with
@@ -20,8 +21,10 @@ from fencepost.model.properties import (
 from fencepost.model.properties_file import Property
 from fencepost.model.shape import Shape
 from fencepost.model.zookeeper_properties import read_zookeeper_properties
-from fencepost.nemesis.faults import schedule_from_data
+from fencepost.nemesis.faults import Fault, schedule_from_data
 from fencepost.nemesis.fields import FaultError
+from fencepost.nemesis.hand_written import check_hand_written
+from fencepost.nemesis.possible import Setting, check_possible
 from fencepost.nemesis.selection import ALL
 
 VERSION = 1
@@ -115,8 +118,11 @@ def spec_from_data(data: Any, where: str) -> RunSpec:
     return spec
 
 
-def check_spec(spec: RunSpec, where: str) -> None:
-    """Refuse a spec that could not be run: InputError (or one of its kind) in one line."""
+def check_spec(spec: RunSpec, where: str, hand_written: bool = False) -> None:
+    """Refuse a spec that could not be run: InputError (or one of its kind) in one line.
+
+    hand_written: somebody wrote the schedule; faults that could never strike are refused, too.
+    """
     check_shape(spec.shape, where)
     read_server_properties(Property(name, value, where) for name, value in spec.properties.items())
     read_topic_properties(Property(name, value, where) for name, value in spec.topic_config.items())
@@ -128,7 +134,7 @@ def check_spec(spec: RunSpec, where: str) -> None:
         raise InputError(f"{where}: min.insync.replicas={min_isr}: allowed for a topic is at most "
                          f"default.replication.factor ({config.kafka.default_replication_factor})")
     if spec.faults is not None:
-        check_faults(spec.faults, where)
+        _check_schedule(spec, config, where, hand_written)
     if spec.workload is not None:
         check_workload(spec.workload, spec.shape.clients, where)
 
@@ -142,12 +148,38 @@ def config_of(spec: RunSpec) -> EffectiveConfig:
     return effective_config(spec.profile, spec.properties, spec.shape.brokers, consumer, spec.zookeeper_properties)
 
 
-def check_faults(faults: Any, where: str) -> None:
-    """Refuse a schedule that cannot be read: InputError in one line that names the fault and the field."""
+def check_faults(faults: Any, where: str) -> list[Fault]:
+    """Read a schedule; refuse one that cannot be read: InputError in one line that names the fault and the field."""
     if not isinstance(faults, list):
-        raise InputError(f"{where}: a schedule is a list of faults, not {type(faults).__name__}")
+        raise InputError(f"{where}: a schedule is a list of faults, not {_json_word(faults)}")
     try:
-        schedule_from_data(faults, where)
+        schedule = schedule_from_data(faults, where)
+    except FaultError as error:
+        raise InputError(str(error)) from None
+    for index, fault in enumerate(schedule):
+        if fault.setting is not None:
+            name, _, value = fault.setting.partition("=")
+            read_topic_properties([Property(name, value, f"{where}: fault {index}: setting")])
+    return schedule
+
+
+def _json_word(value: Any) -> str:
+    return "null" if value is None else type(value).__name__
+
+
+def _check_schedule(spec: RunSpec, config: EffectiveConfig, where: str, hand_written: bool) -> None:
+    """Refuse a schedule that the spec's cluster could not have."""
+    faults, shape, ensemble = check_faults(spec.faults, where), spec.shape, spec.mode == "zk"
+    setting = Setting(
+        spec.mode, () if ensemble else shape.controller_ids(), shape.broker_ids(),
+        shape.zookeeper_ids() if ensemble else (), shape.client_ids())
+    try:
+        check_possible(faults, setting, where)
+        if hand_written:
+            partitions = {
+                **dict.fromkeys((*TOPICS, *EXTRA_TOPICS), PARTITIONS),
+                "__consumer_offsets": config.kafka.offsets_topic_num_partitions}
+            check_hand_written(faults, setting, partitions, spec.duration_us, where)
     except FaultError as error:
         raise InputError(str(error)) from None
 

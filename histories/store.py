@@ -128,7 +128,7 @@ def history_file(path: Path) -> Path:
 def read_json(path: Path) -> Any:
     """The content of a JSON file. Raises InputError, in one line, naming the file and the place."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: _object(pairs, path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
@@ -137,6 +137,16 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: nested too deep") from None
     except json.JSONDecodeError as error:
         raise HistoryError(f"{path} line {error.lineno} column {error.colno}: not JSON: {error.msg}") from None
+
+
+def _object(pairs: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    """A JSON object, each of whose fields is given once."""
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{path}: an object has the field {twice!r:.60} twice; give it once")
+    return read
 
 
 def _store_error(store: Path, error: OSError) -> StoreError:

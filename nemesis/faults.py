@@ -133,13 +133,13 @@ def fault_from_data(data: Any, where: str) -> Fault:
     for name in data:
         if name not in (*_COMMON, *FIELDS):
             raise FaultError(f"{where}: unknown field {name!r}; known are {', '.join((*_COMMON, *FIELDS))}")
-    if data.get("kind") not in KINDS:
+    if not isinstance(data.get("kind"), str) or data["kind"] not in KINDS:
         raise FaultError(f"{where}: unknown kind {data.get('kind')!r:.60}; known are {', '.join(KINDS)}")
     if ("at_us" in data) == ("at_point" in data):
         raise FaultError(f"{where}: needs exactly one of at_us and at_point")
     name = data.get("name")
-    if name is not None and not isinstance(name, str):
-        raise FaultError(f"{where}: name is a text, not {name!r:.60}")
+    if name is not None and not (isinstance(name, str) and name):
+        raise FaultError(f"{where}: name is a text that is not empty, not {name!r:.60}")
     if "remains" in data and data.get("duration_us", 0) != 0:
         raise FaultError(f"{where}: duration_us and remains contradict each other; leave one of them out")
     return Fault(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fencepost.nemesis.targets import check_target
+from fencepost.nemesis.targets import check_target, is_partition, is_topic
 
 #: The kinds of node that `others` may name.
 OTHERS = ("controllers", "brokers", "clients", "zookeepers")
@@ -54,10 +54,6 @@ def _is_target(value: Any) -> bool:
     return isinstance(value, dict) and check_target(value) is None
 
 
-def _is_partition(value: Any) -> bool:
-    return isinstance(value, str) and value.rpartition("-")[2].isdecimal() and bool(value.rpartition("-")[0])
-
-
 def _is_setting(value: Any) -> bool:
     return isinstance(value, str) and all(value.partition("=")[::2])
 
@@ -85,9 +81,9 @@ FIELDS: dict[str, Field] = {
         "a topic-partition (`orders-0`), `__cluster_metadata-0` or `zookeeper-log`",
         ("orders-0", "__cluster_metadata-0"), recorded=False),
     "partition": Field(
-        "the name of a topic-partition", _is_partition, "such as `orders-0`", ("orders-0", "__consumer_offsets-0")),
+        "the name of a topic-partition", is_partition, "such as `orders-0`", ("orders-0", "__consumer_offsets-0")),
     "topic": Field(
-        "the name of a topic", lambda value: isinstance(value, str) and bool(value), "such as `orders`",
+        "the name of a topic (letters, digits, `.`, `_` and `-`)", is_topic, "such as `orders`",
         ("passing-a",)),
     "setting": Field(
         "name=value", _is_setting, "a topic's setting, such as `min.insync.replicas=3`",

@@ -17,6 +17,7 @@ Any target may have `but`: the name of a fault whose node is not meant. Where se
 fault's own stream, so that replay resolves it alike.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -52,7 +53,24 @@ def check_target(data: Any) -> str | None:
     ):
         if name in data and (not isinstance(data[name], kind) or isinstance(data[name], bool)):
             return f"{name} is {what}, not {data[name]!r:.60}"
+    if needed == "partition" and not is_partition(data["partition"]):
+        return f"partition is a topic-partition, such as orders-0, not {data['partition']!r:.60}"
+    if role == "coordinator" and data["partition"].rpartition("-")[0] != "__consumer_offsets":
+        return (f"the role coordinator needs a partition of __consumer_offsets, such as __consumer_offsets-0, not "
+                f"{data['partition']!r:.60}; who leads another one is its leader")
     return None
+
+
+def is_topic(name: Any) -> bool:
+    """Whether Kafka takes a topic's name."""
+    fits = isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,249}", name) is not None
+    return fits and name not in (".", "..")
+
+
+def is_partition(name: Any) -> bool:
+    """Whether it is the name of a topic-partition: topic-index."""
+    return isinstance(name, str) and re.fullmatch(r"0|[1-9][0-9]{0,8}", name.rpartition("-")[2]) is not None and (
+        is_topic(name.rpartition("-")[0]))
 
 
 class Draws(Protocol):

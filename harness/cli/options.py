@@ -68,8 +68,8 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
 
     Raises InputError, in one line, for anything that cannot be.
     """
-    from fencepost.harness.schedule_file import read_schedule
-    from fencepost.harness.spec import RunSpec, check_shape, check_spec
+    from fencepost.harness.schedule_file import is_spec, read_schedule
+    from fencepost.harness.spec import RunSpec, check_faults, check_shape, check_spec
     from fencepost.histories.store import read_json
     from fencepost.model.bugs.catalogue import composer_with
     from fencepost.model.effective_config import node_shape
@@ -94,9 +94,11 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
     shape = _shape(options, node_shape(server), str(options["server_properties"]), ensemble)
     check_shape(shape, "options")
     _check_selection(options)
-    faults = None
+    faults, hand_written = None, False
     if options["schedule"] is not None:
-        faults = read_schedule(read_json(options["schedule"]), str(options["schedule"]))
+        schedule, source = read_json(options["schedule"]), str(options["schedule"])
+        faults, hand_written = read_schedule(schedule, source), not is_spec(schedule)
+        check_faults(faults, source)
     spec = RunSpec(
         seed=seed, mode=options["mode"], profile=options["profile"], shape=shape, duration_us=options["duration"],
         properties=server.modelled, topic_config=topics.modelled, consumer_config=consumers.modelled,
@@ -104,7 +106,7 @@ def build_spec(seed: int, options: dict[str, Any]) -> tuple["RunSpec", list[str]
         excuses=not options["no_excuses"], faults=faults, zookeeper_properties=ensemble.modelled,
         draw_from=options["faults"],
     )
-    check_spec(spec, str(options["schedule"] or "options"))
+    check_spec(spec, str(options["schedule"] or "options"), hand_written)
     composer_with(spec.bugs, spec.mode)
     if spec.duration_us < 1_000_000:
         raise InputError("--duration: allowed is at least 1s, for a cluster needs that long to start")

@@ -15,11 +15,13 @@ from fencepost.nemesis.kinds.process import DOWN, ProcessKind, start_again
 from fencepost.nemesis.rhythm import Rhythm
 from fencepost.nemesis.targets import Draws
 
-#: The topics that drawn schedules create and delete, and how many partitions they have.
+#: The topics that drawn schedules create and delete.
 _TOPICS = ("passing-a", "passing-b")
-_PARTITIONS = 2
+#: How many partitions a topic gets that a fault creates.
+CREATED_PARTITIONS = 2
+#: A cluster that grows has no more.
+MOST_BROKERS = 6
 _OFFSETS_TOPIC = "__consumer_offsets"
-_MOST_BROKERS = 6
 #: How often it is looked whether a broker has ended.
 _LOOK_US = 50_000
 
@@ -110,7 +112,7 @@ class CreateTopic(AdministrationKind):
 
     def operation(self, strike: Strike) -> dict[str, Any] | str:
         """See `AdministrationKind`."""
-        return {"f": "create-topic", "key": strike.fault.topic, "partitions": _PARTITIONS,
+        return {"f": "create-topic", "key": strike.fault.topic, "partitions": CREATED_PARTITIONS,
                 "replication_factor": min(3, len(strike.cluster.brokers)), "configs": {}}
 
 
@@ -192,8 +194,8 @@ class AddBroker(Kind):
 
     def strike(self, strike: Strike) -> None:
         """Start it."""
-        if len(strike.cluster.brokers) >= _MOST_BROKERS:
-            strike.skip(f"there are {_MOST_BROKERS} brokers already")
+        if len(strike.cluster.brokers) >= MOST_BROKERS:
+            strike.skip(f"there are {MOST_BROKERS} brokers already")
             return
         node = strike.cluster.add_broker()
         strike.record([node])
