@@ -1,8 +1,9 @@
 """What a schedule that somebody wrote must not say: faults that could never strike, and faults that contradict others.
 
 Drawn schedules may have such faults, and so may what shrinking leaves of them, or somebody who takes some out: they are
-skipped, and the history says so. A drawn fault is known by its `draws`. Who writes a fault means it, and is told at once. Refused is only what can be known before the run: whom a role
-stands for, and when a point is passed, shows at run time.
+skipped, and the history says so. A drawn fault is known by its `draws`. Who writes a fault means it, and is told at
+once. Refused is only what can be known before the run: whom a role stands for, and when a point is passed, shows at run
+time.
 """
 
 from collections.abc import Mapping, Sequence
