@@ -26,7 +26,8 @@ _SESSION_FAULTS = {
     "delete-controller": "somebody deleted /controller, the office of {},",
 }
 _GLOBAL_FAULTS = {
-    "halves": "the Kafka nodes were split into halves", "majorities-ring": "every node saw another majority",
+    "halves": "the Kafka nodes were split into halves",
+    "majorities-ring": "every node saw its neighbours on a ring only",
 }
 
 

@@ -150,7 +150,7 @@ def test_of_many_codes_that_were_never_met_it_is_told_where_all_are(codes, told)
     ("one-way", [1], [[1, 2], [1, 3]], "nothing that broker 1 sent arrived"),
     ("bridge", [1], [[2, 3], [3, 2]], "the Kafka nodes were split into halves that only broker 1 talked to"),
     ("halves", [1, 2, 3], [[1, 2], [2, 1]], "the Kafka nodes were split into halves"),
-    ("majorities-ring", [1, 2, 3], [[1, 2]], "every node saw another majority"),
+    ("majorities-ring", [1, 2, 3], [[1, 2]], "every node saw its neighbours on a ring only"),
     ("meteor", [1], [], "meteor struck broker 1"),
 ])
 def test_partitions_in_words(kind, nodes, links, words):

@@ -1,4 +1,5 @@
-"""What faults do to a simulated cluster: what it shows of them, that it recovers, and that the run replays."""
+"""What faults at those who control do to a simulated cluster: what it shows of them, that it recovers, and that the run
+replays. What others show, and in ZooKeeper mode: `test_nemesis_effects_process` and `test_nemesis_effects_network`."""
 
 from functools import cache
 from typing import Any
@@ -68,8 +69,8 @@ def test_it_is_told_in_words(kind: str) -> None:
 
 @pytest.mark.parametrize(("kind", "observed"), [
     ("flap", "controller-claimed"), ("loss", "controller-claimed"), ("hold", "controller-claimed"),
-    ("latency-spikes", "raft-state"), ("stutter", "node-paused"), ("restart-loop", "node-stopped"),
-    ("rolling-restart", "node-stopped"), ("slow-node", "controller-claimed"), ("clock-skew", "raft-state"),
+    ("latency-spikes", "raft-state"), ("restart-loop", "controller-claimed"),
+    ("rolling-restart", "controller-claimed"), ("slow-node", "controller-claimed"), ("clock-skew", "raft-state"),
     ("clock-drift", "raft-state"), ("clock-jump", "raft-state"),
 ])
 def test_the_cluster_shows_it(kind: str, observed: str) -> None:

@@ -172,7 +172,8 @@ class Halves(EveryoneKind):
 
 @kind
 class MajoritiesRing(EveryoneKind):
-    """Every node sees a majority, no two see the same.
+    """Every node sees its nearest neighbours on a ring and nobody else, no two see the same: with itself a majority of
+    4, 5, 8 or 9 servers, and one less than that of 6, 7, 10 or 11.
 
     Stands for: a network with broken routing.
     """
@@ -181,7 +182,7 @@ class MajoritiesRing(EveryoneKind):
     milder = "halves"
 
     def links(self, strike: Strike) -> list[Link]:
-        """Each node keeps its links to the nearest ones on a ring, so many that with itself they are a majority."""
+        """Each node keeps its links to the nearest ones on a ring, as many on either side as a quarter of all is."""
         nodes = strike.draws.shuffled(servers(strike.cluster))
         count = len(nodes)
         reach = max(1, count // 4)
