@@ -73,7 +73,8 @@ class Isolate(LinkKind):
 
 @kind
 class OneWay(LinkKind):
-    """Links towards the target (`direction` in) or from it (out) are cut.
+    """Links towards the target (`direction` in) or from it (out) are cut. Simulated connections have no handshake, so
+    what a target that hears nothing sends still gets there, over new ones: its session lives on, unlike with TCP.
 
     Stands for: an asymmetric route, a firewall rule.
     """
