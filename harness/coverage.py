@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fencepost.harness.skips import reason_class
 from fencepost.histories.event import FAULT, INVOKE, OBSERVE, Event
 
 #: Events of the nemesis that are no fault.
@@ -15,10 +16,11 @@ class Coverage:
     """Counts over one run or, added up, over many. Keys are in the order in which they were first met.
 
     observations: by what was observed, each a branch of the protocol (see `fencepost.histories.vocabulary`).
+    skips: faults that did not strike, by kind and why, such as "kill: the node is down already".
     """
 
     faults: dict[str, int] = field(default_factory=dict)
-    skipped: int = 0
+    skips: dict[str, int] = field(default_factory=dict)
     fail_overs: int = 0
     isr_changes: int = 0
     leader_changes: int = 0
@@ -30,11 +32,10 @@ class Coverage:
         """Add another run's counts."""
         for mine, theirs in (
             (self.faults, other.faults), (self.operations, other.operations), (self.errors, other.errors),
-            (self.observations, other.observations),
+            (self.observations, other.observations), (self.skips, other.skips),
         ):
             for name, count in theirs.items():
                 mine[name] = mine.get(name, 0) + count
-        self.skipped += other.skipped
         self.fail_overs += other.fail_overs
         self.isr_changes += other.isr_changes
         self.leader_changes += other.leader_changes
@@ -42,7 +43,8 @@ class Coverage:
     def to_data(self) -> dict[str, Any]:
         """As plain data, names sorted."""
         return {
-            "faults": dict(sorted(self.faults.items())), "faults_skipped": self.skipped,
+            "faults": dict(sorted(self.faults.items())), "faults_skipped": sum(self.skips.values()),
+            "skips": dict(sorted(self.skips.items())),
             "controller_fail_overs": self.fail_overs, "isr_changes": self.isr_changes,
             "leader_changes": self.leader_changes, "operations": dict(sorted(self.operations.items())),
             "errors": dict(sorted(self.errors.items())), "observations": dict(sorted(self.observations.items())),
@@ -58,7 +60,8 @@ def coverage(events: Iterable[Event]) -> Coverage:
             if event.f in _MARKS:
                 continue
             if event.error is not None:
-                reached.skipped += 1
+                name = f"{event.f}: {reason_class(event.error)}"
+                reached.skips[name] = reached.skips.get(name, 0) + 1
                 continue
             reached.faults[event.f] = reached.faults.get(event.f, 0) + 1
             continue

@@ -11,6 +11,7 @@ from fencepost.harness.collector import unhurried_collector
 from fencepost.harness.coverage import Coverage, coverage
 from fencepost.harness.execution import Execution
 from fencepost.harness.explain import Explainer, fenced_orders
+from fencepost.harness.skips import skipped_faults
 from fencepost.harness.words import seconds
 from fencepost.histories.recorder import digest
 from fencepost.histories.store import RunWriter
@@ -134,7 +135,8 @@ def report(result: RunResult, not_modelled: "Sequence[str]" = ()) -> dict[str, A
     data = {
         "verdict": data.pop("verdict"), "digest": data.pop("digest"), "mode": result.spec.mode,
         "seed": result.spec.seed, "bugs": list(result.spec.bugs), **data,
-        "coverage": result.coverage.to_data(), "fenced": fenced_orders(result.header, result.events),
+        "coverage": result.coverage.to_data(), "skipped": _skipped(result),
+        "fenced": fenced_orders(result.header, result.events),
         "not_modelled": list(not_modelled), "virtual_us": result.end_us, "kernel_events": result.kernel_events,
     }
     if result.stopped_at is not None:
@@ -145,6 +147,11 @@ def report(result: RunResult, not_modelled: "Sequence[str]" = ()) -> dict[str, A
             "details": result.crash.details,
         }
     return data
+
+
+def _skipped(result: RunResult) -> list[dict[str, Any]]:
+    ended = result.crash is None and result.stopped_at is None
+    return skipped_faults(result.spec.faults or (), result.events, result.spec.duration_us, ended)
 
 
 def verdict_report(

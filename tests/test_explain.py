@@ -113,6 +113,7 @@ def test_coverage_counts_what_was_reached():
     assert (observed["leader-start"], observed["isr-changed"]) == (2, 1)
     assert reached == {
         "faults": {"isolate": 1, "kill": 1, "pause": 1, "power-loss": 1}, "faults_skipped": 1,
+        "skips": {"isolate: no node fits the target": 1},
         "controller_fail_overs": 0, "isr_changes": 1, "leader_changes": 2, "operations": {"produce info": 1},
         "errors": {"REQUEST_TIMED_OUT": 1}}
 

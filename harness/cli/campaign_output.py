@@ -14,6 +14,7 @@ from rich.text import Text
 from fencepost.harness.campaign import Campaign, Order, SeedOutcome, summary_path
 from fencepost.harness.cli import output
 from fencepost.harness.explain import coverage_words, never_reached
+from fencepost.harness.skips import skip_counts
 from fencepost.harness.words import clock, count, duration
 from fencepost.nemesis.selection import ALL, selected_kinds
 
@@ -86,6 +87,7 @@ def print_campaign(campaign: Campaign) -> None:
         *_verdict_counts(campaign)))
     for number, line in enumerate(coverage_lines(campaign)):
         out.print(Text(f"{'reached ' if number == 0 else '        '} {line}"))
+    output.print_skips(out, skip_counts(campaign.coverage().skips), "reason")
     for reason, excuses in campaign.excused_by_reason().items():
         out.print(Text(f"excused  {len(excuses)} x {reason}"))
         for seed, excuse in excuses[:MAX_EXCUSES]:

@@ -2,13 +2,14 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
+from fencepost.harness.skips import skip_line
 from fencepost.harness.words import count, duration, joined, seconds
 from fencepost.model.bugs.registry import KnownBug
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 COLOURS = {"valid": "green", "invalid": "bold red", "unknown": "yellow", "not-applicable": "dim"}
 #: How many violations of one run are told in full.
 MAX_TOLD = 3
+#: How many faults that did not strike are told, and how many reasons for that.
+MAX_SKIPS = 5
 
 
 def console() -> Console:
@@ -53,12 +56,21 @@ def print_run(result: "RunResult", data: dict[str, Any]) -> None:
         out.print(Text(f"{'fenced ' if number == 0 else '       '}  {line}"))
     if len(data["fenced"]) > MAX_TOLD:
         out.print(f"         and {count(len(data['fenced']) - MAX_TOLD, 'more order')} (results.json has them)")
+    print_skips(out, [skip_line(skip) for skip in data["skipped"]], "fault")
     print_verdict(out, data)
     if result.crash is not None:
         out.print(Text(f"  {result.crash.words()}"))
     out.print(f"  stored   {data['run_directory']}")
     out.print(f"  replay   {data['replay']}" + explain_hint(data))
     out.print(f"  digest   {data['digest']}")
+
+
+def print_skips(out: Console, lines: Sequence[str], what: str) -> None:
+    """Faults that did not strike, or the reasons for that, as many as are read."""
+    for number, line in enumerate(lines[:MAX_SKIPS]):
+        out.print(Text(f"{'skipped' if number == 0 else '       '}  {line}"))
+    if len(lines) > MAX_SKIPS:
+        out.print(f"         and {count(len(lines) - MAX_SKIPS, f'more {what}')} (--json has all)")
 
 
 def print_check(data: dict[str, Any]) -> None:
