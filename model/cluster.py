@@ -129,11 +129,11 @@ class SimulatedCluster(DiskFaults):
 
     def cut(self, source: int, destination: int) -> None:
         """Cut one directed link."""
-        self.network.cut(source, destination)
+        self.network.links.cut(source, destination)
 
     def uncut(self, source: int, destination: int) -> None:
         """Take one cut of a directed link back."""
-        self.network.uncut(source, destination)
+        self.network.links.uncut(source, destination)
 
     def expire_session(self, node_id: int) -> bool:
         """End the node's ZooKeeper session now; whether it had one and somebody could."""
@@ -149,11 +149,11 @@ class SimulatedCluster(DiskFaults):
 
     def slow_down(self, source: int, destination: int, latency_us: int) -> None:
         """Add to the latency of one directed link; take it back with a negative number."""
-        self.network.slow_down(source, destination, latency_us)
+        self.network.links.slow_down(source, destination, latency_us)
 
     def lose(self, source: int, destination: int, per_mille: int) -> None:
         """Let so many more in 1,000 messages of one directed link be lost; take it back with a negative number."""
-        self.network.lose(source, destination, per_mille)
+        self.network.links.lose(source, destination, per_mille)
 
     def hold(self, source: int, destination: int) -> None:
         """Let what arrives over the connections that are open now lie in the destination's sockets."""

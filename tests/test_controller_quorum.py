@@ -106,7 +106,7 @@ def run(seed: int, seconds: int) -> tuple[Recorder, list[QuorumNode]]:
             victim.pause()
         elif fault == "cut":
             for other in VOTERS:
-                network.cut(victim.node_id, other)
+                network.links.cut(victim.node_id, other)
         simulation.scheduler.run_until((second + 1) * SECOND_US)
         network.heal()
         victim.resume()

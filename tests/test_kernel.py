@@ -52,17 +52,17 @@ def test_a_request_is_answered_over_an_ordered_connection() -> None:
 
 def test_a_short_cut_delays_and_a_long_one_breaks() -> None:
     simulation, network, one, two = two_nodes(connection_break_us=50_000)
-    network.cut(1, 2)
+    network.links.cut(1, 2)
     one.ping(2, 1)
     simulation.scheduler.run_until(20_000)
     assert kinds(two) == []
-    network.uncut(1, 2)
+    network.links.uncut(1, 2)
     simulation.scheduler.run_until(40_000)
     assert kinds(two) == [("ping", 1)]
-    network.cut(1, 2)
+    network.links.cut(1, 2)
     one.ping(2, 2)
     simulation.scheduler.run_until(400_000)
-    network.uncut(1, 2)
+    network.links.uncut(1, 2)
     simulation.scheduler.run_until(800_000)
     assert kinds(two) == [("ping", 1)], "nothing is delivered beyond a connection's life"
     assert kinds(one)[-1] == ("lost", 2)
@@ -70,7 +70,7 @@ def test_a_short_cut_delays_and_a_long_one_breaks() -> None:
 
 def test_a_one_way_cut_lets_requests_pass_and_holds_answers() -> None:
     simulation, network, one, two = two_nodes()
-    network.cut(2, 1)
+    network.links.cut(2, 1)
     one.ping(2, 1, timeout_us=30_000)
     simulation.scheduler.run_until(100_000)
     assert kinds(two) == [("ping", 1)]
@@ -79,9 +79,9 @@ def test_a_one_way_cut_lets_requests_pass_and_holds_answers() -> None:
 
 def test_cuts_of_one_link_add_up() -> None:
     simulation, network, one, two = two_nodes()
-    network.cut(1, 2)
-    network.cut(1, 2)
-    network.uncut(1, 2)
+    network.links.cut(1, 2)
+    network.links.cut(1, 2)
+    network.links.uncut(1, 2)
     one.ping(2, 1)
     simulation.scheduler.run_until(10_000)
     assert kinds(two) == []
@@ -92,7 +92,7 @@ def test_cuts_of_one_link_add_up() -> None:
 
 def test_a_lost_packet_is_a_delay() -> None:
     simulation, network, one, two = two_nodes(retransmission_us=10_000, connection_break_us=1 << 40)
-    network.loss[(1, 2)] = 1000
+    network.links.loss[(1, 2)] = 1000
     one.ping(2, 1, timeout_us=1 << 40)
     simulation.scheduler.run_until(9_000)
     assert kinds(two) == []
@@ -249,11 +249,11 @@ def test_what_a_cut_held_back_arrives_before_what_was_sent_while_it_healed():
         simulation, network, one, two = two_nodes(seed)
         one.ping(2, 0)
         simulation.scheduler.run_until(5_000)
-        network.cut(1, 2)
+        network.links.cut(1, 2)
         for number in range(1, 8):
             one.ping(2, number)
             simulation.scheduler.run_until(simulation.scheduler.now_us + 100)
-        network.uncut(1, 2)
+        network.links.uncut(1, 2)
         one.ping(2, 8)
         simulation.scheduler.run_until(50_000)
         assert [number for kind, number in kinds(two) if kind == "ping"] == list(range(9))
@@ -265,11 +265,11 @@ def test_nothing_arrives_behind_what_a_dead_host_cannot_send_again():
         simulation, network, one, two = two_nodes(seed)
         one.ping(2, 0)
         simulation.scheduler.run_until(5_000)
-        network.cut(2, 1)
+        network.links.cut(2, 1)
         for number in range(1, 5):
             one.ping(2, number)
             simulation.scheduler.run_until(simulation.scheduler.now_us + 400)
-        network.uncut(2, 1)
+        network.links.uncut(2, 1)
         two.power_off()
         simulation.scheduler.run_until(100_000)
         answers = [number for kind, number in kinds(one) if kind == "answer"]

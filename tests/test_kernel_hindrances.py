@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from kernel_nodes import EchoNode, Ping, kinds, two_nodes
 
-from fencepost.model.kernel.network import Connection
+from fencepost.model.kernel.connection import Connection
 
 
 class Listener(EchoNode):
@@ -133,14 +133,14 @@ def test_a_reset_loses_what_is_under_way_and_tells_both_ends() -> None:
 
 def test_loss_without_end_breaks_the_connection() -> None:
     simulation, network, one, two = two_nodes(retransmission_us=10_000, connection_break_us=50_000)
-    network.lose(1, 2, 1000)
+    network.links.lose(1, 2, 1000)
     one.ping(2, 1, timeout_us=1 << 40)
     simulation.scheduler.run_until(49_000)
     assert one.seen == []
     simulation.scheduler.run_until(51_000)
     assert kinds(one) == [("lost", 1)]
-    network.lose(1, 2, -1000)
-    assert network.loss == {}
+    network.links.lose(1, 2, -1000)
+    assert network.links.loss == {}
     one.ping(2, 2)
     simulation.scheduler.run_until(1 << 30)
     assert kinds(two) == [("ping", 2)], "nothing is delivered beyond a connection's life"

@@ -73,15 +73,15 @@ def forgotten_vote(patches):
     cluster.run(20 * MS)
     first, second, voter = cluster.nodes.values()
     cluster.cut_both(1, 2)
-    cluster.strike_at("raft.became-candidate", 2, cluster.network.cut, 2, 3)
+    cluster.strike_at("raft.became-candidate", 2, cluster.network.links.cut, 2, 3)
     cluster.expire(second)
-    cluster.run_until(lambda: cluster.network.is_cut(2, 3), step_us=1)
+    cluster.run_until(lambda: cluster.network.links.is_cut(2, 3), step_us=1)
     cluster.strike_at("raft.vote-granted", 3, voter.power_off)
     cluster.expire(first)
     cluster.run_until(lambda: not voter.running, step_us=1)
     assert first.raft.epoch == second.raft.epoch == 1
     voter.start()
-    cluster.network.uncut(2, 3)
+    cluster.network.links.uncut(2, 3)
     cluster.run(40 * MS)
     return "VoteOncePerEpoch" in rules_broken(cluster)
 
@@ -99,8 +99,8 @@ def committed_at_epoch_start(patches):
     cluster.run_until(lambda: third.raft.is_leader, step_us=1)
     cluster.run(5 * MS)
     cluster.uncut_both(first.node_id, second.node_id)
-    cluster.strike_at("raft.appended", second.node_id, cluster.network.cut, first.node_id, second.node_id)
-    cluster.run_until(lambda: cluster.network.is_cut(first.node_id, second.node_id), step_us=1)
+    cluster.strike_at("raft.appended", second.node_id, cluster.network.links.cut, first.node_id, second.node_id)
+    cluster.run_until(lambda: cluster.network.links.is_cut(first.node_id, second.node_id), step_us=1)
     assert first.raft.is_leader
     assert second.raft.log_end_offset == first.raft.log_end_offset - 1
     cluster.run(10 * MS)
@@ -118,7 +118,7 @@ def deaf_leader(patches):
     leader = cluster.elect()
     for voter in cluster.voters:
         if voter != leader.node_id:
-            cluster.network.cut(voter, leader.node_id)
+            cluster.network.links.cut(voter, leader.node_id)
     cluster.run(cluster.config.controller_quorum_fetch_timeout_us * 3)
     return leader.raft.is_leader
 

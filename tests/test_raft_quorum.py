@@ -96,8 +96,8 @@ def test_minority_makes_no_progress_and_majority_does():
     for one in cut_off:
         for other in cluster.voters:
             if other not in cut_off:
-                cluster.network.cut(one, other)
-                cluster.network.cut(other, one)
+                cluster.network.links.cut(one, other)
+                cluster.network.links.cut(other, one)
     offset = cluster.append(leader, "minority")
     cluster.run(SECOND)
     new = cluster.elect(other_than=leader)
@@ -206,7 +206,7 @@ def _disturb(cluster, stream, duration_us):
         elif fault in (7, 8, 9):
             stream.choice(nodes).resume()
         elif fault in (10, 11):
-            cluster.network.cut(node.node_id, stream.choice(nodes).node_id)
+            cluster.network.links.cut(node.node_id, stream.choice(nodes).node_id)
         elif fault in (12, 13):
             cluster.network.heal()
         elif fault == 14:

@@ -70,7 +70,7 @@ def test_a_controller_paused_past_its_session_resigns_once_it_learns_and_registe
 def test_what_a_zombie_has_queued_for_brokers_is_refused_by_its_epoch():
     world = ZkWorld()
     world.create_topic((1, 2, 3))
-    world.network.cut(1, 3)
+    world.network.links.cut(1, 3)
     world.tree.operate(zk.SetDataOp(znodes.broker_path(2), world.tree.data(znodes.broker_path(2))))
     world.settle()
     world.expire(1, told=False)

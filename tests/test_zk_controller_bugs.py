@@ -57,7 +57,7 @@ def test_a_request_for_an_earlier_incarnation_is_obeyed(on):
     world = world_with("KIP-380-A", on)
     world.create_topic((2, 3, 1))
     world[1].controller.slow_down(500_000)
-    world.network.cut(1, 2)
+    world.network.links.cut(1, 2)
     world.tree.operate(zk.CreateOp(znodes.topic_path("late"), znodes.TopicZnode("late@1", ((0, (2, 3)),))))
     world.settle(3_000_000)
     session_id = world[2].session.session_id

@@ -148,7 +148,7 @@ class Chaos:
             self.world[broker_id].deliver(request, CapturedReply())
 
     def cut(self) -> None:
-        self.world.network.cut(self.broker(), self.broker())
+        self.world.network.links.cut(self.broker(), self.broker())
 
     # --- how it ends --------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ def test_a_lost_connection_fails_what_is_open_and_the_session_goes_on_elsewhere(
 def test_a_silent_server_is_left_after_two_thirds_of_the_time_out():
     scheduler, nodes, host, _ = connected(servers=2)
     first = next(node for node in nodes if node.connects)
-    first.network.cut(first.node_id, host.node_id)
+    first.network.links.cut(first.node_id, host.node_id)
     scheduler.run_until(300 * MS)
     assert host.seen == []
     scheduler.run_until(450 * MS)
@@ -64,8 +64,8 @@ def test_a_silent_server_is_left_after_two_thirds_of_the_time_out():
 
 def test_expiry_is_learnt_from_a_server_only():
     scheduler, (server,), host, client = connected()
-    host.network.cut(1, host.node_id)
-    host.network.cut(host.node_id, 1)
+    host.network.links.cut(1, host.node_id)
+    host.network.links.cut(host.node_id, 1)
     scheduler.run_until(20_000 * MS)
     assert host.seen == ["disconnected"]
     server.session_id = 0

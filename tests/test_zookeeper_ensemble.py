@@ -192,7 +192,7 @@ def test_a_follower_serves_old_data_until_it_is_asked_to_sync():
     reader = ensemble.client(servers=(follower.node_id,))
     assert ensemble.ask(writer, "create", "/a", "old").error is None
     ensemble.run(10 * MS)
-    ensemble.network.extra_latency_us[leader.node_id, follower.node_id] = 100 * MS
+    ensemble.network.links.extra_latency_us[leader.node_id, follower.node_id] = 100 * MS
     assert ensemble.ask(writer, "set_data", "/a", "new", -1).error is None
     assert ensemble.ask(reader, "get_data", "/a").value == "old"
     assert ensemble.ask(reader, "sync", "/a").error is None
@@ -229,7 +229,7 @@ def meet_a_server_that_is_behind(patches=()) -> Ensemble:
     leader = ensemble.settle()
     follower = ensemble.followers()[0]
     host = ensemble.client(servers=(leader.node_id,))
-    ensemble.network.cut(leader.node_id, follower.node_id)
+    ensemble.network.links.cut(leader.node_id, follower.node_id)
     assert ensemble.ask(host, "create", "/a", "x").error is None
     host.client._servers = [follower.node_id]
     host.client._next_server = 0
@@ -356,7 +356,7 @@ def leave_a_write_behind(write, patches=()) -> Ensemble:
     host = ensemble.client(servers=(one, other))
     assert ensemble.ask(host, "create", "/a", "").error is None
     server = next(node for node in ensemble.servers.values() if node.peer.service.clients)
-    ensemble.network.extra_latency_us[server.node_id, ensemble.leader().node_id] = 200 * MS
+    ensemble.network.links.extra_latency_us[server.node_id, ensemble.leader().node_id] = 200 * MS
     write(host.client)
     ensemble.run(5 * MS)
     ensemble.cut_both(server.node_id, host.node_id)

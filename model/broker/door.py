@@ -16,7 +16,7 @@ from fencepost.model.broker.producer_ids import ProducerIdManager
 from fencepost.model.broker.replica_manager import ReplicaManager
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.metadata.image import MetadataImage
 from fencepost.model.metadata.records import CLUSTER_NAME

@@ -14,7 +14,7 @@ from fencepost.model.broker.group_records import OFFSETS_TOPIC
 from fencepost.model.broker.group_state import Group, Member
 from fencepost.model.broker.replica_manager import ReplicaManager
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.metadata.image import MetadataImage
 from fencepost.model.protocol.group import (

@@ -24,7 +24,7 @@ from fencepost.model.broker.group_state import (
     Member,
 )
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.group import (
     GroupHeartbeatRequest,

@@ -12,7 +12,7 @@ from fencepost.model.broker.group_loader import GroupLoader
 from fencepost.model.broker.group_partition import GroupPartition, KeyValue, WaitingFetch, Write
 from fencepost.model.broker.group_records import OFFSETS_TOPIC, OffsetKey, OffsetValue
 from fencepost.model.broker.group_state import COMPLETING_REBALANCE, DEAD, EMPTY, Group, Member
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.scheduler import cancel
 from fencepost.model.protocol.group import (
     OffsetCommitRequest,

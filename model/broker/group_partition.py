@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from fencepost.model.broker.group_records import GroupKey, GroupValue, OffsetKey, OffsetValue
 from fencepost.model.broker.group_state import Group
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.scheduler import Timer
 from fencepost.model.protocol.group import OffsetFetchResponse, TopicPartition
 

@@ -9,7 +9,7 @@ deletion and expiry of groups and offsets: no checked property speaks of them.
 """
 
 from fencepost.model.broker.group_records import GroupValue, MemberValue
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.scheduler import Timer, cancel
 from fencepost.model.protocol.group import TopicPartition
 

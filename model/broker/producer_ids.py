@@ -2,7 +2,7 @@
 
 from fencepost.model import errors
 from fencepost.model.broker.controller_channel import RequestChannel
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.controller import AllocateProducerIdsRequest, AllocateProducerIdsResponse
 from fencepost.model.protocol.data import InitProducerIdResponse

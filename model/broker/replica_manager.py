@@ -11,7 +11,7 @@ from fencepost.model.broker.partition import Partition
 from fencepost.model.broker.partition_core import LEADER
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer, cancel
 from fencepost.model.metadata.image import MetadataImage, PartitionRegistration

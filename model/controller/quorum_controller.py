@@ -31,7 +31,7 @@ from fencepost.model.controller.periodic_tasks import PeriodicTask, PeriodicTask
 from fencepost.model.controller.replication_control import ReplicationControl
 from fencepost.model.controller.result import ApiError, Evidence, Result, described
 from fencepost.model.controller.topic_control import TopicControl
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.metadata.records import FeatureLevelRecord, NoOpRecord
 from fencepost.model.protocol.controller import (

@@ -20,8 +20,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from fencepost.model.kernel.connection import Connection, Reply
 from fencepost.model.kernel.disk import BROKEN, Disk
-from fencepost.model.kernel.network import Connection, Network, Reply
+from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.scheduler import CALLBACK, Timer
 from fencepost.model.kernel.simulation import Simulation
 
@@ -228,7 +229,7 @@ class Node:
         if handler is not None:
             handler(request, reply)
         else:
-            self.network.refuse(reply.connection)
+            reply.connection.refuse()
 
     # --- evidence -------------------------------------------------------------------------------------------------
 

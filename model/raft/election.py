@@ -10,7 +10,7 @@ With PreVote off (`fencepost.raft.prevote`), the time-out leads to Candidate at 
 from typing import Any
 
 from fencepost.model import errors
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.protocol.raft import EndQuorumEpochRequest, QuorumEpochResponse, VoteRequest, VoteResponse
 from fencepost.model.raft.core import (
     CANDIDATE,

@@ -9,7 +9,7 @@ has fetched for 1.5 fetch time-outs resigns (CheckQuorum, KAFKA-15489).
 from typing import Any
 
 from fencepost.model import errors
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.scheduler import Timer, cancel
 from fencepost.model.protocol.raft import (
     Batch,

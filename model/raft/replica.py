@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.raft import (
     BeginQuorumEpochRequest,

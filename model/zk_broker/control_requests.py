@@ -19,8 +19,8 @@ from typing import Any
 from fencepost.model import errors
 from fencepost.model.broker.replica_manager import ReplicaManager
 from fencepost.model.config import KafkaConfig
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.labour import Labour
-from fencepost.model.kernel.network import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.zk_controller import (
     EPOCH_DURING_DELETE,

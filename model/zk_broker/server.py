@@ -15,7 +15,7 @@ from fencepost.model.broker.controller_channel import ControllerChannel
 from fencepost.model.broker.door import BrokerDoor
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig, ZooKeeperConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol import data
 from fencepost.model.protocol import zookeeper as zk

@@ -6,7 +6,7 @@ replicas leave their ISRs.
 """
 
 from fencepost.model import errors
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.protocol import zookeeper as zk
 from fencepost.model.protocol.zk_controller import (
     ControlledShutdownRequest,

@@ -7,7 +7,7 @@ from typing import Any
 
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.properties import protocol_version
 from fencepost.model.protocol import zookeeper as zk

@@ -9,7 +9,7 @@ set that is not tried again.
 from functools import partial
 
 from fencepost.model import errors
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.protocol import zookeeper as zk
 from fencepost.model.protocol.controller import (
     AllocateProducerIdsRequest,

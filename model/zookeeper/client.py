@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from fencepost.model.kernel.network import Connection
+from fencepost.model.kernel.connection import Connection
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer, cancel
 from fencepost.model.protocol.zookeeper import (

@@ -9,7 +9,7 @@ the leader itself says that it leads.
 from collections.abc import Callable
 
 from fencepost.model.config import ZooKeeperConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import Timer, cancel
 from fencepost.model.protocol.zab import ELECTION_CHANNEL, FOLLOWING, LEADING, LOOKING, Notification, Vote

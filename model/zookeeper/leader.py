@@ -8,8 +8,8 @@ quorum of learners has been silent for too long.
 
 from typing import TYPE_CHECKING, Any
 
+from fencepost.model.kernel.connection import Connection, Reply
 from fencepost.model.kernel.labour import Labour
-from fencepost.model.kernel.network import Connection, Reply
 from fencepost.model.protocol.zab import (
     Ack,
     AckEpoch,
@@ -303,7 +303,7 @@ class Leader:
         """Whatever a learner says after its first message."""
         handler = self._handlers.get(reply.connection)
         if handler is None:
-            self.peer.node.network.refuse(reply.connection)
+            reply.connection.refuse()
             return
         handler.heard_us = self.peer.node.now_us
         if isinstance(message, Ack):

@@ -9,7 +9,7 @@ the sync of everything received, and the current epoch is written in between.
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from fencepost.model.kernel.network import Connection
+from fencepost.model.kernel.connection import Connection
 from fencepost.model.protocol.zab import (
     QUORUM_CHANNEL,
     SNAP,

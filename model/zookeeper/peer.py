@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fencepost.model.composition import Composer
 from fencepost.model.config import ZooKeeperConfig
-from fencepost.model.kernel.network import Reply
+from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.zab import Ack, AckEpoch, FollowerInfo, Forward, PingReply, Revalidate, Vote
 from fencepost.model.zookeeper.data_tree import DataTree
@@ -24,7 +24,7 @@ from fencepost.model.zookeeper.storage import Storage
 from fencepost.model.zookeeper.transactions import CloseSessionTxn, CreateSessionTxn, Transaction
 
 if TYPE_CHECKING:
-    from fencepost.model.kernel.network import Connection
+    from fencepost.model.kernel.connection import Connection
 
 
 class QuorumPeer:
@@ -110,13 +110,13 @@ class QuorumPeer:
 
     def _on_follower_info(self, info: FollowerInfo, reply: Reply) -> None:
         if self.leader is None:
-            self.node.network.refuse(reply.connection)
+            reply.connection.refuse()
         else:
             self.leader.on_follower_info(info, reply)
 
     def _on_learner_message(self, message: Any, reply: Reply) -> None:
         if self.leader is None:
-            self.node.network.refuse(reply.connection)
+            reply.connection.refuse()
         else:
             self.leader.on_learner_message(message, reply)
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from fencepost.model.composition import Composer
 from fencepost.model.config import ZooKeeperConfig
-from fencepost.model.kernel.network import Connection, Network
+from fencepost.model.kernel.connection import Connection
+from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Simulation
 from fencepost.model.protocol.zookeeper import DeleteOp

@@ -8,8 +8,8 @@ from collections import deque
 from typing import Any, Protocol
 
 from fencepost.model.config import ZooKeeperConfig
+from fencepost.model.kernel.connection import Connection, Reply
 from fencepost.model.kernel.labour import Labour
-from fencepost.model.kernel.network import Connection, Reply
 from fencepost.model.kernel.node import Node
 from fencepost.model.protocol.zookeeper import (
     CHANGED,
@@ -136,7 +136,7 @@ class ClientService:
     def on_connect(self, request: ConnectRequest, reply: Reply) -> None:
         """A client wants a new session, or to go on with one."""
         if self.upstream is None or self.is_behind_client(request.last_zxid_seen):
-            self._node.network.refuse(reply.connection)
+            reply.connection.refuse()
             return
         connection = ClientConnection(reply, self.negotiated_timeout_us(request.timeout_us), request.identities)
         self._connections[reply.connection] = connection
@@ -225,7 +225,7 @@ class ClientService:
     def _connection(self, reply: Reply) -> ClientConnection | None:
         connection = self._connections.get(reply.connection)
         if connection is None:
-            self._node.network.refuse(reply.connection)
+            reply.connection.refuse()
         return connection
 
     def _answer_what_can_be(self, connection: ClientConnection) -> None:

@@ -22,7 +22,8 @@ from quorum_steps import (
 from fencepost.histories.recorder import Recorder
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Network, Reply
+from fencepost.model.kernel.connection import Reply
+from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.protocol import raft

@@ -7,7 +7,8 @@ from fencepost.histories.recorder import Recorder
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
 from fencepost.model.controller.quorum_controller import QuorumController
-from fencepost.model.kernel.network import Network, Reply
+from fencepost.model.kernel.connection import Reply
+from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.metadata.image import PartitionRegistration

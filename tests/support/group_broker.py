@@ -11,7 +11,8 @@ from fencepost.model.broker.group_partition import KeyValue
 from fencepost.model.broker.group_records import OFFSETS_TOPIC
 from fencepost.model.composition import Composer
 from fencepost.model.config import BYTES_PER_RECORD, KafkaConfig
-from fencepost.model.kernel.network import Network, Reply
+from fencepost.model.kernel.connection import Reply
+from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.metadata.image import MetadataImage

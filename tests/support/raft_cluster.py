@@ -164,12 +164,12 @@ class RaftCluster:
         node.raft._timer.reset(0)
 
     def cut_both(self, one: int, other: int) -> None:
-        self.network.cut(one, other)
-        self.network.cut(other, one)
+        self.network.links.cut(one, other)
+        self.network.links.cut(other, one)
 
     def uncut_both(self, one: int, other: int) -> None:
-        self.network.uncut(one, other)
-        self.network.uncut(other, one)
+        self.network.links.uncut(one, other)
+        self.network.links.uncut(other, one)
 
     def isolate(self, node_id: int) -> None:
         for other in self.nodes:

@@ -12,7 +12,8 @@ from fencepost.histories.event import Event
 from fencepost.histories.recorder import Recorder
 from fencepost.model.client.client_node import ClientNode
 from fencepost.model.config import ClientConfig
-from fencepost.model.kernel.network import Network, Reply
+from fencepost.model.kernel.connection import Reply
+from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.protocol import controller, data, group
@@ -60,7 +61,7 @@ class ScriptedBroker(Node):
         if answer is DEFAULT:
             answer = getattr(self, f"_{type(request).__name__}")(request)
         if answer is REFUSED:
-            self.network.refuse(reply.connection)
+            reply.connection.refuse()
         elif answer is not None:
             reply.send(answer)
 

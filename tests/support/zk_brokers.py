@@ -9,7 +9,8 @@ from fencepost.histories.recorder import Recorder
 from fencepost.model import errors
 from fencepost.model.composition import Composer
 from fencepost.model.config import KafkaConfig
-from fencepost.model.kernel.network import Network, Reply
+from fencepost.model.kernel.connection import Reply
+from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.protocol import zookeeper as zk

@@ -142,8 +142,8 @@ class Ensemble:
         return answers[0]
 
     def cut_both(self, one: int, other: int) -> None:
-        self.network.cut(one, other)
-        self.network.cut(other, one)
+        self.network.links.cut(one, other)
+        self.network.links.cut(other, one)
 
     def isolate(self, node_id: int) -> None:
         """From the other servers; clients still reach it."""

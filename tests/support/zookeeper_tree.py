@@ -3,7 +3,8 @@
 from typing import Any
 
 from fencepost.histories.recorder import Recorder
-from fencepost.model.kernel.network import Network, Reply
+from fencepost.model.kernel.connection import Reply
+from fencepost.model.kernel.network import Network
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.simulation import Physics, Simulation
 from fencepost.model.protocol.zookeeper import (

@@ -131,9 +131,9 @@ class Faults:
         peers = [host.node_id for host in self.ensemble.hosts] if kind == "client" else list(self.ensemble.servers)
         for peer in peers:
             if peer != node_id:
-                network.cut(node_id, peer)
+                network.links.cut(node_id, peer)
                 if kind != "one-way":
-                    network.cut(peer, node_id)
+                    network.links.cut(peer, node_id)
 
     def heal(self) -> None:
         self.ensemble.simulation.points = None
