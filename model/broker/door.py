@@ -52,7 +52,7 @@ class BrokerDoor:
         self.image = image
         self.authorizer = composer(Authorizer)(node, config, image)
         self.replica_manager = composer(ReplicaManager)(node, config, composer, image, isr_channel)
-        self.coordinator = composer(GroupCoordinator)(node, config, self.replica_manager, image)
+        self.coordinator = composer(GroupCoordinator)(node, config, self.replica_manager.coordinator_log, image)
         self.replica_manager.partition_listeners.append(self.coordinator)
         self.producer_ids = ProducerIdManager(node, producer_id_channel)
         self._creating_offsets_topic = False
@@ -79,8 +79,8 @@ class BrokerDoor:
             data.ProduceRequest: self._handle_produce,
             data.FetchRequest: self._handle_fetch,
             data.ListOffsetsRequest: self._handle_list_offsets,
-            data.OffsetsForLeaderEpochRequest: self.replica_manager.handle_offsets_for_leader_epoch,
-            data.FollowerFetchRequest: self.replica_manager.handle_follower_fetch,
+            data.OffsetsForLeaderEpochRequest: self.replica_manager.consumer_requests.handle_offsets_for_leader_epoch,
+            data.FollowerFetchRequest: self.replica_manager.follower_fetches.handle,
             data.InitProducerIdRequest: self._handle_init_producer_id,
             data.MetadataRequest: self._handle_metadata,
             data.DescribeRequest: self._handle_describe,
@@ -96,19 +96,19 @@ class BrokerDoor:
 
     def _handle_produce(self, request: data.ProduceRequest, reply: Reply) -> None:
         if self.authorizer.authorise(request.principal, "WRITE", "topic", request.topic):
-            self.replica_manager.handle_produce(request, reply)
+            self.replica_manager.produce_requests.handle(request, reply)
         else:
             reply.send(data.ProduceResponse(errors.TOPIC_AUTHORIZATION_FAILED))
 
     def _handle_fetch(self, request: data.FetchRequest, reply: Reply) -> None:
         if self.authorizer.authorise(request.principal, "READ", "topic", request.topic):
-            self.replica_manager.handle_fetch(request, reply)
+            self.replica_manager.consumer_requests.handle_fetch(request, reply)
         else:
             reply.send(data.FetchResponse(errors.TOPIC_AUTHORIZATION_FAILED))
 
     def _handle_list_offsets(self, request: data.ListOffsetsRequest, reply: Reply) -> None:
         if self.authorizer.authorise(request.principal, "DESCRIBE", "topic", request.topic):
-            self.replica_manager.handle_list_offsets(request, reply)
+            self.replica_manager.consumer_requests.handle_list_offsets(request, reply)
         else:
             reply.send(data.ListOffsetsResponse(errors.TOPIC_AUTHORIZATION_FAILED))
 

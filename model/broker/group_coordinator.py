@@ -7,12 +7,12 @@ Requests come from the broker's server, authorised. Before a group is looked at,
 from typing import Any
 
 from fencepost.model import errors
+from fencepost.model.broker.coordinator_log import CoordinatorLog
 from fencepost.model.broker.group_membership import GroupMembership
 from fencepost.model.broker.group_offsets import GroupOffsets
 from fencepost.model.broker.group_partition import GroupPartition
 from fencepost.model.broker.group_records import OFFSETS_TOPIC
 from fencepost.model.broker.group_state import Group, Member
-from fencepost.model.broker.replica_manager import ReplicaManager
 from fencepost.model.config import KafkaConfig
 from fencepost.model.kernel.connection import Reply
 from fencepost.model.kernel.node import Node
@@ -35,9 +35,9 @@ class GroupCoordinator(GroupOffsets):
     """All groups that one broker coordinates. `image` is the broker's live image."""
 
     def __init__(
-        self, node: Node, config: KafkaConfig, replica_manager: ReplicaManager, image: MetadataImage
+        self, node: Node, config: KafkaConfig, log: CoordinatorLog, image: MetadataImage
     ) -> None:
-        super().__init__(node, config, replica_manager, image)
+        super().__init__(node, config, log, image)
         self.membership = GroupMembership(node, config, self)
 
     def describe(self) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 from fencepost.model import errors
+from fencepost.model.broker.coordinator_log import CoordinatorLog
 from fencepost.model.broker.group_partition import GroupPartition, KeyValue, Write
 from fencepost.model.broker.group_records import OFFSETS_TOPIC, group_partition
-from fencepost.model.broker.replica_manager import ReplicaManager
 from fencepost.model.config import BYTES_PER_RECORD, KafkaConfig
 from fencepost.model.kernel.node import Node
 from fencepost.model.kernel.scheduler import cancel
@@ -40,11 +40,11 @@ class GroupLoader:
     """The partitions that one broker coordinates; a listener of the replica manager."""
 
     def __init__(
-        self, node: Node, config: KafkaConfig, replica_manager: ReplicaManager, image: MetadataImage
+        self, node: Node, config: KafkaConfig, log: CoordinatorLog, image: MetadataImage
     ) -> None:
         self._node = node
         self._config = config
-        self._replica_manager = replica_manager
+        self._log = log
         self._image = image
         self._homes: dict[int, GroupPartition] = {}
         #: The newest coordinator epoch that was handled, and that was told, for each partition.
@@ -148,7 +148,7 @@ class GroupLoader:
     def _load(self, home: GroupPartition) -> None:
         if self._homes.get(home.index) is not home:
             return
-        error, records, end_offset = self._replica_manager.read_log(
+        error, records, end_offset = self._log.read_log(
             OFFSETS_TOPIC, home.index, home.end_offset, self._load_records, required_leader_epoch=home.epoch)
         for record in records:
             home.replay(record.offset, record.key, record.value)
@@ -170,7 +170,7 @@ class GroupLoader:
         self._node.at_point("coordinator.loaded")
 
     def _high_watermark(self, home: GroupPartition) -> int:
-        return self._replica_manager.read_log(OFFSETS_TOPIC, home.index, home.end_offset, 0, "high_watermark")[2]
+        return self._log.read_log(OFFSETS_TOPIC, home.index, home.end_offset, 0, "high_watermark")[2]
 
     @staticmethod
     def _extent(home: GroupPartition) -> dict[str, int]:
@@ -187,7 +187,7 @@ class GroupLoader:
     def append(self, home: GroupPartition, records: list[KeyValue]) -> Write:
         """Append with acks=all in the coordinator's epoch; offsets take effect at once."""
         write = Write()
-        write.base_offset = self._replica_manager.append_records(
+        write.base_offset = self._log.append_records(
             OFFSETS_TOPIC, home.index, records, home.epoch, self._config.offsets_commit_timeout_us, self._on_appended,
             home, write)
         if not write.refused:

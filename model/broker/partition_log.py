@@ -28,7 +28,7 @@ class PartitionLog(PartitionIsr):
         self._observe_append(records, LEADER)
         self._node.at_point("broker.appended")
         self.maybe_advance_high_watermark()
-        self._manager.on_append(self)
+        self._manager.follower_fetches.complete(self)
         return records
 
     def append_as_follower(self, records: tuple[Record, ...]) -> None:

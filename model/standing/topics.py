@@ -6,7 +6,7 @@ replica's log holds the same one record, committed: an idle partition as one fin
 
 from typing import NamedTuple
 
-from fencepost.model.broker.replica_manager import CHECKPOINT
+from fencepost.model.broker.high_watermark_checkpoint import CHECKPOINT
 from fencepost.model.kernel.disk import Disk, LogFile
 from fencepost.model.protocol.data import Record
 

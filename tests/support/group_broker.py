@@ -62,8 +62,8 @@ class Answer(Reply):
         return error
 
 
-class FakeReplicaManager:
-    """Partition 0 of __consumer_offsets: `ReplicaManager` as far as a coordinator sees it."""
+class FakeCoordinatorLog:
+    """Partition 0 of __consumer_offsets: a `CoordinatorLog` that the test commands."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -145,7 +145,7 @@ class GroupBroker(Node):
     """A node that holds a coordinator and its log, and asks it as clients would."""
 
     def on_start(self) -> None:
-        self.log = FakeReplicaManager(self)
+        self.log = FakeCoordinatorLog(self)
         self.image = MetadataImage()
         for topic in ("orders", "clicks"):
             self.image.apply(TopicRecord(topic, f"{topic}@1"), 0)
