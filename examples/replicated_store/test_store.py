@@ -42,7 +42,7 @@ class StoreProcess(ProcessSystem):
     command = (sys.executable, str(HERE / "server.py"), READS)
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=3_000, deadline=None)
 @given(interleavings(FUNCTIONS))
 def test_in_turns(interleaving):
     """Deterministic: what fails, fails again and is shrunk."""
