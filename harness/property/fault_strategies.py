@@ -32,7 +32,6 @@ _AT_US, _DURATION_US = 10_000, 50_000
 _OFFSETS_PARTITION = "__consumer_offsets-0"
 #: Whom faults strike besides the replicas of a partition.
 _ROLES = ("broker", "broker", "active-controller", "standby-controller", "client")
-_ENSEMBLE = ("zookeeper", "zookeeper-leader", "zookeeper-follower")
 #: Of a point, which passing is meant.
 _COUNTS = (1, 2, 3, 5, 8)
 #: One of so many faults of a story is left out; shrinking leaves out what the failure does not need.
@@ -42,7 +41,7 @@ _KEPT = 15
 def targets(mode: str = "kraft", topics: Sequence[str] = TOPICS) -> st.SearchStrategy[dict[str, Any]]:
     """Whom a fault strikes, by the role that it has at that moment."""
     partitions = (*partition_names(tuple(topics)), _OFFSETS_PARTITION)
-    in_mode = _ENSEMBLE if mode == "zk" else ("controller",)
+    in_mode = ("zookeeper", "zookeeper-leader", "zookeeper-follower") if mode == "zk" else ("controller",)
     return st.sampled_from((
         *({"role": role, "partition": name} for role in ("leader", "leader", "follower") for name in partitions),
         *({"role": role} for role in (*_ROLES, *in_mode))))
@@ -122,18 +121,6 @@ def _own_fields(kind: str, mode: str) -> list[dict[str, Any]]:
 
 def _points(mode: str) -> tuple[str, ...]:
     return (*PARTITION_POINTS, *(ZK_QUORUM_POINTS if mode == "zk" else QUORUM_POINTS))
-
-
-def of_another_mode(fault: Fault, mode: str) -> str | None:
-    """What of a fault clusters of this mode have not, but those of the other mode; None if there is nothing."""
-    other = "kraft" if mode == "zk" else "zk"
-    if fault.kind in kinds_of(other) and fault.kind not in kinds_of(mode):
-        return fault.kind
-    if fault.at_point is not None and fault.at_point.point in set(_points(other)) - set(_points(mode)):
-        return fault.at_point.point
-    theirs = ("controllers", "__cluster_metadata-0") if mode == "zk" else (*_ENSEMBLE, "zookeepers", "zookeeper-log")
-    names = (fault.target.get("role"), (fault.other or {}).get("role"), fault.others, fault.file)
-    return next((str(name) for name in names if name in theirs), None)
 
 
 @st.composite

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from fencepost.checkers.verdict import VALID
-from fencepost.harness.property.fault_strategies import of_another_mode
 from fencepost.harness.property.operation_strategies import framed
 from fencepost.harness.property.untraced import untraced
 from fencepost.harness.run import RunResult, report, run, store_run
 from fencepost.harness.spec import RunSpec, check_spec
 from fencepost.harness.words import count
-from fencepost.histories.errors import InputError
 from fencepost.histories.event import Event
 from fencepost.histories.recorder import event_line
 from fencepost.model.shape import Shape
@@ -133,20 +131,10 @@ class ClusterUnderTest:
             spec = replace(spec, faults=plain)
         spec = replace(spec, workload=None if workload is None else list(workload))
         check_spec(spec, self._name)
-        check_mode(spec, self._name)
         if spec.workload is not None:
             spec = replace(spec, workload=framed(spec.workload, spec))
         name = self._name if seed is None else f"{self._name}-seed{seed}"
         return try_out(spec, name, self._store)
-
-
-def check_mode(spec: RunSpec, where: str) -> None:
-    """Refuse faults that were drawn for the other mode and would never strike: InputError in one line."""
-    for index, data in enumerate(spec.faults or ()):
-        foreign = of_another_mode(fault_from_data(data, where), spec.mode)
-        if foreign is not None:
-            raise InputError(f"{where}: fault {index}: {spec.mode} mode has no {foreign}; "
-                             f"strategies for this cluster take mode={spec.mode!r}")
 
 
 def try_out(spec: RunSpec, name: str, store: Path) -> Trial:
