@@ -16,8 +16,10 @@ from fencepost.model import errors
 #: The requests that change something.
 PRODUCE, COMMIT, JOIN, ADMINISTRATION = "produce", "commit-offsets", "subscribe", "administration"
 
+#: The reads that close a run.
+FINAL_READS = ("final-read", "final-offsets")
 #: Operations that change nothing that a history tells of: without an answer they have simply failed.
-READS = ("poll", "fetch-offsets", "describe-config", "describe-topics", "final-read", "final-offsets")
+READS = ("poll", "fetch-offsets", "describe-config", "describe-topics", *FINAL_READS)
 
 #: request -> the errors that no append or write can have preceded.
 DEFINITE: dict[str, tuple[str, ...]] = {

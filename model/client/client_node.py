@@ -13,7 +13,7 @@ from fencepost.histories.event import INFO, INVOKE
 from fencepost.histories.recorder import Recorder
 from fencepost.model import errors
 from fencepost.model.client.administrator import Administrator
-from fencepost.model.client.classification import READS, is_definite, outcome, outcome_without_answer
+from fencepost.model.client.classification import FINAL_READS, READS, is_definite, outcome, outcome_without_answer
 from fencepost.model.client.consumer import Consumer
 from fencepost.model.client.coordinators import Coordinators
 from fencepost.model.client.log_reader import LogReader
@@ -57,6 +57,7 @@ class ClientNode(Node):
         self._next = 0
         self._open: Operation | None = None
         self._produced = 0
+        self._turn = 0
 
     def load(self, operations: Sequence[dict[str, Any]]) -> None:
         """The operations to work through, in the order of their times."""
@@ -188,7 +189,11 @@ class ClientNode(Node):
     # --- the cluster as this client knows it ----------------------------------------------------------------------
 
     def any_broker(self) -> int:
-        """A broker to ask, by the client's own draw."""
+        """A broker to ask, by the client's own draw; for a final read the next one in turn, so that a broker that is
+        away for good cannot be asked again and again. (Kafka's clients prefer nodes that they are connected to.)"""
+        if self._open is not None and self._open.f in FINAL_READS:
+            self._turn = (self._turn + 1) % len(self.bootstrap)
+            return self.bootstrap[self._turn]
         return self.stream.choice(self.bootstrap)
 
     def ask_metadata(self, then: Callable[..., None], *args: Any) -> None:
