@@ -198,7 +198,7 @@ class Liveness(Findings):
                 continue
             last = "is still open" if hanging else f"ended with {attempts.error}"
             what = f"None of {failed + hanging} late attempts at the {_WORDS[operation]} {key} succeeded"
-            why = None if identity is None else self._why_not(operation, identity)
+            why = None if identity is None else self._why_not(identity)
             if why is not None:
                 self.excuse(_RULE_OF_OPERATION[operation], OUTSIDE, f"{what}: {why}", event, (attempts.event,))
                 continue
@@ -206,13 +206,12 @@ class Liveness(Findings):
                 _RULE_OF_OPERATION[operation],
                 f"{what}, although {self._healed}; the last one {last}.", event, (attempts.event,), key=key)
 
-    def _why_not(self, operation: str, identity: str) -> str | None:
+    def _why_not(self, identity: str) -> str | None:
         """Why an operation on a partition cannot succeed without the nodes outside of the core, or None."""
         state = self._view.partitions[identity]
         why = self._why_without_leader(identity, state)
-        if why is None and operation == "produce":
-            return self._outside.why_too_few(state, topic_of(identity), self._view)
-        return why
+        # A new leader can name the log's end only once its high watermark moves, which takes as many as a write.
+        return why or self._outside.why_too_few(state, topic_of(identity), self._view)
 
     def _why_without_leader(self, identity: str, state: PartitionState) -> str | None:
         """Why nobody can lead a partition without the nodes outside of the core, or None."""

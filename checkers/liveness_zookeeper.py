@@ -65,11 +65,15 @@ class ZkLiveness(Liveness):
                 wanted = (partition.leader, partition.leader_epoch, partition.partition_epoch, list(partition.isr))
                 told = cache["partitions"].get(identity) or {}
                 known = (told.get("leader"), told.get("leader_epoch"), told.get("partition_epoch"), told.get("isr"))
-                why = None if told else self._why_not_deleted(identity, partition)
+                if known == wanted:
+                    continue
+                # Nobody is told of a topic that is to be deleted.
+                why = self._why_not_deleted(identity, partition)
                 if why is not None:
-                    self.excuse(METADATA, OUTSIDE, f"broker {broker} does not know {identity.partition('/')[0]}: {why}",
-                                event)
-                elif known != wanted:
+                    name = identity.partition("/")[0]
+                    words = f"broker {broker} knows {known} of {name}, not {wanted}: {why}"
+                    self.excuse(METADATA, OUTSIDE, words, event)
+                else:
                     self._late(METADATA, f"broker {broker} was told {known} of {identity.partition('/')[0]} (leader, "
                                f"leader epoch, partition epoch, ISR), which has been {wanted} for long", event, broker,
                                (self._changed.get(identity, event.index),), identity.partition("/")[0])

@@ -53,7 +53,7 @@ class Outside:
         return f"whoever may lead it (ISR {list(partition.isr)}) is outside of the core"
 
     def why_too_few(self, partition: PartitionState, topic: str, view: MetadataView) -> str | None:
-        """Why the ISR is too small for acks=all produces, or None."""
+        """Why the ISR is too small for the high watermark to move, or None."""
         wanted = int(view.setting(topic, "min.insync.replicas", "1"))
         if len(partition.isr) >= wanted or not self.nodes.intersection(partition.replicas):
             return None

@@ -176,6 +176,10 @@ def test_too_few_for_a_write(minimum, expected):
     history = healed([11, 12], outside=(13,), properties={"min.insync.replicas": minimum})
     produce(history, "fail", "NOT_ENOUGH_REPLICAS", 16 * SECOND)
     assert rules(history, without(13)) == expected
+    history = healed([11, 12], outside=(13,), properties={"min.insync.replicas": minimum})
+    history.client("invoke", "final-read", "orders-0", {}, at_us=16 * SECOND)
+    history.client("info", "final-read", "orders-0", {}, error="TIMED_OUT", at_us=20 * SECOND)
+    assert rules(history, without(13)) == [rule.replace("WriteAcked", "Readable") for rule in expected]
     assert bool(reasons(history)) != bool(expected)
 
 

@@ -64,7 +64,7 @@ def test_a_recovered_cluster_is_valid() -> None:
 def test_a_topic_is_not_deleted_without_its_replicas(outside: list[int], asked_us: int, expected: list[str]) -> None:
     def forget(states: dict[int, Any]) -> None:
         states[1]["broker"]["cache"]["partitions"].clear()
-        states[2]["broker"]["cache"]["partitions"].clear()
+        states[2]["broker"]["cache"]["partitions"]["orders-0/orders@1"]["leader_epoch"] = 2
     asked = Event(9, asked_us, OK, "delete-topic", process=0, key="orders", value={})
     result = judge(forget, outside, asked, {**PARTITION, "isr": [1]} if outside == [2] else PARTITION)
     assert sorted({violation.rule for violation in result.violations}) == expected

@@ -194,6 +194,15 @@ def test_what_remains_outlasts_the_heal() -> None:
     assert cluster.recorder.events[-1].value == {"quiet_us": 77, "outside": [1, 101]}
 
 
+def test_a_pause_that_remains_holds_who_is_down_at_the_heal() -> None:
+    target = {"role": "node", "id": 1}
+    cluster, injector = inject({"kind": "pause", "target": target, "remains": True, "duration_us": 0})
+    cluster.scheduler.run_until(8_000)
+    cluster.kill(1)
+    injector.heal(77)
+    assert (cluster.paused, cluster.down) == ([1], [])
+
+
 @pytest.mark.parametrize(("targets", "skipped"), [
     ((1, 2), [None, "a majority of the brokers is to be left"]), ((1, 1), [None, "node 1 is down already"]),
     ((101, 1), [None, None]), ((101, 103), [None, "a majority of the controllers is to be left"]),

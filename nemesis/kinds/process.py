@@ -52,7 +52,8 @@ class Pause(ProcessKind):
         thaw(strike)
 
     def hold_on(self, strike: Strike) -> None:
-        """A process that was started anew since is stopped, too."""
+        """A process that was started anew since is stopped, too, and one that is down before its supervisor acts."""
+        strike.cluster.start_node(strike.target)
         strike.cluster.pause(strike.target)
 
 
