@@ -68,7 +68,7 @@ class ZkLiveness(Liveness):
                 if known == wanted:
                     continue
                 # Nobody is told of a topic that is to be deleted.
-                why = self._why_not_deleted(identity, partition)
+                why = self._why_not_deleted(identity)
                 if why is not None:
                     name = identity.partition("/")[0]
                     words = f"broker {broker} knows {known} of {name}, not {wanted}: {why}"
@@ -78,13 +78,16 @@ class ZkLiveness(Liveness):
                                f"leader epoch, partition epoch, ISR), which has been {wanted} for long", event, broker,
                                (self._changed.get(identity, event.index),), identity.partition("/")[0])
 
-    def _why_not_deleted(self, identity: str, partition: PartitionState) -> str | None:
-        """Why the topic, which was to be deleted, is still there, or None."""
-        return self._outside.why_not_deleted(partition, topic_of(identity), self._created_us.get(identity, 0))
+    def _why_not_deleted(self, identity: str) -> str | None:
+        """Why the partition's topic, which was to be deleted, is still there, or None."""
+        topic_id = identity.partition("/")[2]
+        replicas = [replica for other, state in self._view.partitions.items() if other.partition("/")[2] == topic_id
+                    for replica in state.replicas]
+        return self._outside.why_not_deleted(replicas, topic_of(identity), self._created_us.get(identity, 0))
 
     def _why_without_leader(self, identity: str, state: PartitionState) -> str | None:
         """As elsewhere; a topic that is being deleted has no leaders."""
-        return super()._why_without_leader(identity, state) or self._why_not_deleted(identity, state)
+        return super()._why_without_leader(identity, state) or self._why_not_deleted(identity)
 
     def _check_brokers(self, event: Event, states: dict[int, dict[str, Any]]) -> None:
         for broker in self._brokers:

@@ -60,10 +60,10 @@ class Outside:
         return (f"its ISR {list(partition.isr)} has no min.insync.replicas={wanted} members, for of the replicas "
                 f"{list(partition.replicas)} some are outside of the core")
 
-    def why_not_deleted(self, partition: PartitionState, topic: str, created_us: int) -> str | None:
-        """Why a topic that was to be deleted is still there, for ZooKeeper's controller deletes it everywhere first; or
-        None."""
-        lost = sorted(self.nodes.intersection(partition.replicas))
+    def why_not_deleted(self, replicas: Iterable[int], topic: str, created_us: int) -> str | None:
+        """Why a topic that was to be deleted is still there, for ZooKeeper's controller deletes the replicas of all its
+        partitions first; or None."""
+        lost = sorted(self.nodes.intersection(replicas))
         if not lost or self._deleted_us.get(topic, -1) < created_us:
             return None
         return f"the topic is being deleted, which waits for its replicas on {lost}, outside of the core"

@@ -30,10 +30,11 @@ def final_state() -> dict[int, Any]:
 
 
 def judge(
-    change: Any = None, outside: Sequence[int] = (), asked: Event | None = None, state: Any = PARTITION
+    change: Any = None, outside: Sequence[int] = (), asked: Event | None = None, state: Any = PARTITION,
+    other: Any = None,
 ) -> Result:
     """The verdict on a run that ends in the final state after `change` was made to it. outside: who is not healed.
-    asked: one more event. state: of the partition, as committed."""
+    asked: one more event. state: of the partition, as committed. other: of the topic's second one, if it has two."""
     states = copy.deepcopy(final_state())
     if change is not None:
         change(states)
@@ -42,6 +43,8 @@ def judge(
         [1000, "RegisterBrokerRecord", {"broker_id": 1, "broker_epoch": 1, "incarnation_id": "1-a", "fenced": False}],
         [2000, "RegisterBrokerRecord", {"broker_id": 2, "broker_epoch": 2, "incarnation_id": "2-a", "fenced": False}],
         [3000, "TopicRecord", {"name": "orders", "topic_id": "orders@1"}], [4000, "PartitionRecord", partition]]
+    if other is not None:
+        records.append([4001, "PartitionRecord", {"topic_id": "orders@1", "partition": 1, **other}])
     applied = {"end_offset": 5000, "digest": "d", "role": "controller", "records": records}
     events = [
         Event(0, 1_000_000, OBSERVE, "controller-claimed", node=1, value={}, epochs={"controller_epoch": 5}),
@@ -69,6 +72,17 @@ def test_a_topic_is_not_deleted_without_its_replicas(outside: list[int], asked_u
     result = judge(forget, outside, asked, {**PARTITION, "isr": [1]} if outside == [2] else PARTITION)
     assert sorted({violation.rule for violation in result.violations}) == expected
     assert ({excuse.reason for excuse in result.excused} == {"outside-the-core"}) == (expected == [])
+
+
+@pytest.mark.parametrize(("replica", "expected"), [(2, []), (1, ["EventuallyMetadataConverges"])])
+def test_a_topic_is_deleted_as_a_whole(replica: int, expected: list[str]) -> None:
+    def forget(states: dict[int, Any]) -> None:
+        states[1]["broker"]["cache"]["partitions"].clear()
+    asked = Event(9, 40_000_000, OK, "delete-topic", process=0, key="orders", value={})
+    alone = {"replicas": [1], "isr": [1]}
+    there = {"leader": -1 if replica == 2 else 1, "leader_epoch": 1, "partition_epoch": 1, "replicas": [replica]}
+    result = judge(forget, [2], asked, {**PARTITION, **alone}, {**there, "isr": [replica]})
+    assert sorted({violation.rule for violation in result.violations}) == expected
 
 
 def two_controllers(states: dict[int, Any]) -> None:
