@@ -90,6 +90,7 @@ _HEADER_FIELDS = [
      "not apply"),
     ("`consumer_config`", "ZooKeeper mode: the properties of consumers before Kafka 0.9, and whether they are used"),
     ("`excuses`", "whether losses that Kafka as configured can have are excused"),
+    ("`api_timeout_us`", "how long a client waits for an answer to a read before it gives up"),
 ]
 
 
